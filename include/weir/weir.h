@@ -1,0 +1,387 @@
+/* weir: move many bodies from URLs to where they are wanted, as streams.
+ *
+ * This header is all that a program needs. Read it from top to bottom: it climbs from the ten-line
+ * downloader to per-file callbacks.
+ *
+ * 1. The shortest program
+ *
+ *      weir_engine *engine = NULL;
+ *      weir_error err;
+ *      weir_summary summary;
+ *      if (weir_engine_new(&engine, NULL, &err) == WEIR_OK &&
+ *          weir_engine_add_source(engine, "urls.txt", NULL, &err) == WEIR_OK)
+ *          weir_engine_run(engine, &summary, &err);
+ *      weir_engine_free(engine);
+ *
+ *    It saves every URL of the list into the current directory, sixteen at a time, and holds no
+ *    more than a few megabytes however long the list and however large the files are.
+ *
+ * 2. What happens to a URL
+ *
+ *    A *job* goes in (weir_job), a *result* comes out (weir_result). In between, the body streams
+ *    through the job's callbacks and into its file. A file appears under its final name by rename,
+ *    complete, and on_end is called after that rename has been made durable.
+ *
+ * 3. Threads
+ *
+ *    weir_engine_run starts the engine's threads and returns when all of them have ended.
+ *    - on_begin, on_data and on_reset of one job run on one worker thread, never two at a time.
+ *    - on_end and the event callback run on the commit thread, one call at a time.
+ *    - weir_engine_add, _cancel, _stats and _transfers may be called from any thread and from
+ *      within callbacks. All other functions of an engine belong to the thread that made it, and
+ *      must not be called while it runs.
+ *    - A weir_config may be read by many threads at once, but changed by one.
+ *
+ * 4. Memory and ownership
+ *
+ *    Strings that go in are copied. Strings that come out in a struct are borrowed: they live until
+ *    the callback returns. Every _free function takes NULL.
+ *
+ * 5. Errors
+ *
+ *    Functions that can fail return a weir_status and fill a weir_error of the caller's (which may
+ *    be NULL). An output pointer is set only on success.
+ */
+#ifndef WEIR_H
+#define WEIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEIR_VERSION_MAJOR 0
+#define WEIR_VERSION_MINOR 1
+#define WEIR_VERSION_PATCH 0
+#define WEIR_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define WEIR_API __attribute__((visibility("default")))
+#else
+#define WEIR_API
+#endif
+
+/* ---------------------------------------------------------------------------------------------
+ * Status codes
+ *
+ * The grade says what may still be done: OK (go on), RETRY (the same request may work later),
+ * FAILED (this URL has failed; others are unaffected), FATAL (the run cannot go on). The codes from
+ * WEIR_DNS to WEIR_CANCELLED are the error classes that reports and summaries speak of.
+ */
+#define WEIR_STATUS_MAP(X)                                                                         \
+    X(OK, "ok", OK, "success")                                                                     \
+    X(AGAIN, "again", RETRY, "the queue is full; add the job later")                               \
+    X(END, "end", OK, "no more records")                                                           \
+    X(NOMEM, "nomem", FATAL, "out of memory")                                                      \
+    X(USAGE, "usage", FATAL, "invalid argument")                                                   \
+    X(CONFIG, "config", FATAL, "invalid configuration")                                            \
+    X(DNS, "dns", RETRY, "the host name could not be resolved")                                    \
+    X(CONNECT, "connect", RETRY, "the connection could not be made or was lost")                   \
+    X(TLS, "tls", FAILED, "the TLS handshake or the certificate check failed")                     \
+    X(TIMEOUT, "timeout", RETRY, "a time limit passed")                                            \
+    X(STALLED, "stalled", RETRY, "the transfer stalled")                                           \
+    X(HTTP, "http", FAILED, "the server answered with an error status")                            \
+    X(RATE_LIMITED, "rate_limited", FAILED, "the server kept asking for fewer requests")           \
+    X(TRUNCATED, "truncated", RETRY, "the body was shorter than announced")                        \
+    X(CHECKSUM, "checksum", FAILED, "size or digest do not match")                                 \
+    X(DECODE, "decode", FAILED, "the compressed body is damaged")                                  \
+    X(RECORD, "record", FAILED, "a record could not be read")                                      \
+    X(DISK, "disk", FATAL, "writing failed")                                                       \
+    X(NAME, "name", FAILED, "the file name cannot be used")                                        \
+    X(REDIRECT, "redirect", FAILED, "too many redirects or a redirect without a target")           \
+    X(POLICY, "policy", FAILED, "the request is not allowed")                                      \
+    X(INPUT, "input", FAILED, "a line of the list cannot be read")                                 \
+    X(CANCELLED, "cancelled", FAILED, "the run was stopped")
+
+typedef enum weir_status {
+#define X(id, name, grade, text) WEIR_##id,
+    WEIR_STATUS_MAP(X)
+#undef X
+        WEIR_STATUS_COUNT
+} weir_status;
+
+typedef enum weir_grade {
+    WEIR_GRADE_OK,
+    WEIR_GRADE_RETRY,
+    WEIR_GRADE_FAILED,
+    WEIR_GRADE_FATAL
+} weir_grade;
+
+typedef struct weir_error {
+    weir_status status;
+    int curl_code;      /* CURLcode, or 0 */
+    int http_status;    /* status code of the response, or 0 */
+    int sys_errno;      /* errno, or 0 */
+    char message[512];  /* one line: what happened, to which thing, and what to do */
+} weir_error;
+
+/* The short name of a status ("http", "truncated"), as it stands in reports. Any thread. */
+WEIR_API const char *weir_status_name(weir_status status);
+/* One English clause for a status. Any thread. */
+WEIR_API const char *weir_status_text(weir_status status);
+WEIR_API weir_grade weir_status_grade(weir_status status);
+
+/* The version of the library in use, "0.1.0". Compare with WEIR_VERSION. Any thread. */
+WEIR_API const char *weir_version(void);
+/* "name version" of the i-th library that libweir was built with or runs on, or NULL after the last. */
+WEIR_API const char *weir_version_library(size_t i);
+
+/* ---------------------------------------------------------------------------------------------
+ * Configuration
+ *
+ * Every option has an INI name, "section.key". Values are text with units, as in the INI file:
+ * sizes 64k 20M 1G (powers of 1000) and 64Ki 20Mi 1Gi (of 1024), times 200ms 30s 5m 1h, rates
+ * 50/s 600/m, booleans yes/no, lists by repeating the key.
+ *
+ * Levels: defaults, then files, then single settings. A higher level replaces a lower one. Within
+ * one level a repeated key adds to a list option and replaces any other.
+ */
+typedef struct weir_config weir_config;
+
+/* The option table itself, one row an option. */
+typedef struct weir_option {
+    const char *section;
+    const char *key;
+    const char *value;    /* default, as text; "" = unset */
+    const char *type;     /* "count", "size", "time", "rate", "boolean", "text", "list", "choice" */
+    const char *allowed;  /* what a value may be, for people: "1..65536", "skip|overwrite|rename" */
+    const char *flag;     /* long flag without dashes, or NULL when only -s sets it */
+    const char *alias;    /* another long flag that means the same, or NULL */
+    char letter;          /* short flag, or 0 */
+    const char *arg;      /* name of the argument in --help, "N", "BYTES/s"; NULL: the flag takes none */
+    const char *flag_value; /* the value which a flag without argument sets ("no"), or NULL */
+    bool per_host;        /* may stand in a [host "name"] section */
+    const char *help;     /* one line */
+} weir_option;
+
+/* Row i of the option table, or NULL after the last. Any thread. */
+WEIR_API const weir_option *weir_option_at(size_t i);
+
+/* A configuration that holds the defaults. *out is the caller's to free. */
+WEIR_API weir_status weir_config_new(weir_config **out, weir_error *err);
+WEIR_API void weir_config_free(weir_config *config);
+
+/* Reads an INI file as the level above the defaults. Unknown sections and keys, and bad values, are
+ * WEIR_CONFIG, with file, line, key, value and what is allowed in the message. */
+WEIR_API weir_status weir_config_load(weir_config *config, const char *path, weir_error *err);
+
+/* Sets one option, "limits.rate" to "50/s", at the level of the command line. For one host or a
+ * pattern of hosts: "host data.example.org limits.host_rate". */
+WEIR_API weir_status weir_config_set(weir_config *config, const char *name, const char *value,
+                                     weir_error *err);
+
+/* The value in force as text, written so that _set would take it again. List values are separated
+ * by newlines. Borrowed until the next call with the same config. NULL: no such option. */
+WEIR_API const char *weir_config_get(weir_config *config, const char *name);
+
+/* Where the value in force came from: "default", "weir.ini:12", "command line". Borrowed likewise. */
+WEIR_API const char *weir_config_origin(weir_config *config, const char *name);
+
+/* ---------------------------------------------------------------------------------------------
+ * Jobs and results
+ */
+typedef struct weir_engine weir_engine;
+typedef struct weir_file weir_file; /* a fetch, as callbacks see it */
+
+typedef struct weir_header {
+    const char *name;
+    const char *value;
+} weir_header;
+
+/* What a callback wants to happen next. */
+typedef enum weir_next {
+    WEIR_NEXT = 0,      /* go on */
+    WEIR_STOP_FILE = 1, /* end this file: it is reported as failed, class cancelled */
+    WEIR_STOP_RUN = 2   /* end the run, as weir_engine_cancel does */
+} weir_next;
+
+/* What on_begin tells of a file. All strings are borrowed until on_begin returns. */
+typedef struct weir_begin {
+    const char *url;       /* as requested first */
+    const char *final_url; /* after redirects */
+    const char *path;      /* relative to save.dir, or NULL when nothing is saved */
+    const char *id;        /* the job's id, or NULL */
+    int http_status;       /* 200, or 206 when a transfer goes on where an earlier one stopped */
+    int64_t size;          /* bytes of the whole body, -1 = unknown */
+    int64_t offset;        /* bytes that an earlier run has already saved; on_data starts here */
+    const weir_header *headers; /* of the final response, in order */
+    size_t header_count;
+} weir_begin;
+
+typedef enum weir_outcome { WEIR_DONE, WEIR_SKIPPED, WEIR_FAILED } weir_outcome;
+
+typedef struct weir_result {
+    weir_outcome outcome;
+    const char *url;
+    const char *final_url;   /* NULL when no request was made */
+    const char *path;        /* relative to save.dir, or NULL */
+    const char *id;          /* or NULL */
+    uint64_t index;          /* position among all records of the run, from 0 */
+    uint64_t line;           /* line in its list, from 1; 0 = added by program */
+    int http_status;         /* of the last response, 0 = none */
+    int64_t bytes;           /* body bytes saved or delivered, those of earlier runs included */
+    int64_t resumed_from;    /* bytes that an earlier run had already saved */
+    int attempts;            /* requests started, redirect hops not counted */
+    int64_t duration_ms;     /* from the first request to the end */
+    bool unchecked;          /* skipped because the name exists, without evidence of its origin */
+    bool duplicate;          /* skipped because the same URL stands earlier in the list */
+    const weir_error *error; /* status WEIR_OK unless outcome is WEIR_FAILED */
+} weir_result;
+
+/* Callbacks of a file. Any may be NULL. `user` is the job's own, or the engine's. */
+typedef struct weir_callbacks {
+    /* Headers of a good response have arrived. No callback sees an error page or a redirect. */
+    weir_next (*on_begin)(weir_file *file, const weir_begin *begin, void *user);
+    /* The next bytes of the body, 1 to 16384, in order, each exactly once. */
+    weir_next (*on_data)(weir_file *file, const void *data, size_t size, void *user);
+    /* The body starts again at byte 0: forget what this file gave you. */
+    void (*on_reset)(weir_file *file, void *user);
+    /* Exactly once for every job, whatever happened; after the file is durable. `file` is gone. */
+    void (*on_end)(const weir_result *result, void *user);
+} weir_callbacks;
+
+typedef enum weir_save {
+    WEIR_SAVE_AUTO = 0, /* to a file, unless there is an on_data callback */
+    WEIR_SAVE_YES = 1,
+    WEIR_SAVE_NO = 2
+} weir_save;
+
+/* What goes in. Zero-initialise, then set `url`; everything else may stay 0. Copied by
+ * weir_engine_add, except `callbacks` and `user`, which must live until on_end. */
+typedef struct weir_job {
+    const char *url;
+    const char *name;              /* file name below save.dir; NULL: save.name makes it */
+    const char *id;                /* comes back in the result and the report */
+    int64_t size;                  /* expected bytes; 0 or less = unknown */
+    const weir_header *headers;    /* request headers, for the URL's own origin only */
+    size_t header_count;
+    weir_save save;
+    const weir_callbacks *callbacks; /* NULL: the engine's */
+    void *user;                      /* for `callbacks` */
+} weir_job;
+
+/* ---------------------------------------------------------------------------------------------
+ * The engine
+ */
+
+/* An engine with the options of `config` (borrowed until the engine is freed; NULL: defaults). */
+WEIR_API weir_status weir_engine_new(weir_engine **out, weir_config *config, weir_error *err);
+WEIR_API void weir_engine_free(weir_engine *engine);
+
+/* The default callbacks for every job that brings none. The struct is copied. */
+WEIR_API void weir_engine_set_callbacks(weir_engine *engine, const weir_callbacks *callbacks,
+                                        void *user);
+
+/* Adds one job. Before the run, jobs are kept until it starts. During the run, from within a
+ * callback: never blocks; WEIR_AGAIN when the queue is full. From another thread: blocks while the
+ * queue is full. WEIR_INPUT: not a URL. */
+WEIR_API weir_status weir_engine_add(weir_engine *engine, const weir_job *job, weir_error *err);
+
+/* Adds a list: a path, "-" for standard input, or an http(s) URL. `format` is "urls" or "tsv"; NULL:
+ * told by content. The list is opened here and read while the run goes on. .gz and .zst lists are
+ * decompressed. */
+WEIR_API weir_status weir_engine_add_source(weir_engine *engine, const char *list,
+                                            const char *format, weir_error *err);
+
+/* Keeps the run open after all lists have ended, until weir_engine_finish: for programs that add
+ * jobs from other threads. */
+WEIR_API void weir_engine_keep_open(weir_engine *engine);
+WEIR_API void weir_engine_finish(weir_engine *engine);
+
+/* Sends the bodies to a file descriptor instead of files, whole and in list order. The descriptor
+ * stays the caller's. `what` names it in messages ("standard output"). */
+WEIR_API void weir_engine_write_to_fd(weir_engine *engine, int fd, const char *what);
+
+/* Reads the lists and assigns names, but sends no request and writes nothing: every job ends as
+ * WEIR_SKIPPED with its path. */
+WEIR_API void weir_engine_set_dry_run(weir_engine *engine, bool dry_run);
+
+typedef enum weir_event_kind {
+    WEIR_EVENT_RETRY,   /* a request failed and will be tried again; error says why */
+    WEIR_EVENT_HELD,    /* a host asked us to wait */
+    WEIR_EVENT_END,     /* a job ended; result is set. Follows on_end */
+    WEIR_EVENT_WARNING  /* something worth a line; text is set */
+} weir_event_kind;
+
+typedef struct weir_event {
+    weir_event_kind kind;
+    const char *url;         /* or NULL */
+    const char *host;        /* WEIR_EVENT_HELD */
+    int64_t wait_ms;         /* RETRY, HELD: time until the next try */
+    int attempt;             /* RETRY: tries so far */
+    const char *text;        /* WARNING */
+    const weir_error *error; /* RETRY, HELD */
+    const weir_result *result; /* END */
+} weir_event;
+
+/* Calls `on_event` on the commit thread for what happens during the run. */
+WEIR_API void weir_engine_on_event(weir_engine *engine,
+                                   void (*on_event)(const weir_event *event, void *user),
+                                   void *user);
+
+typedef struct weir_stats {
+    uint64_t found;        /* records read so far */
+    bool all_found;        /* every list has been read to its end: `found` is the total */
+    uint64_t done, skipped, failed, retried;
+    uint64_t unchecked;    /* part of skipped: exists, origin unknown */
+    uint64_t duplicates;   /* part of skipped: same URL earlier in the list */
+    int64_t bytes;         /* body bytes received in this run */
+    int64_t bytes_known;   /* sizes of the files that have begun, less what earlier runs had */
+    int in_flight;         /* transfers under way */
+    int waiting;           /* jobs that wait for a retry or a held host */
+    int64_t elapsed_ms;
+} weir_stats;
+
+/* A snapshot of the counters. Cheap; any thread. */
+WEIR_API void weir_engine_stats(weir_engine *engine, weir_stats *out);
+
+typedef struct weir_transfer_info {
+    char name[128];       /* file name or URL, safe to print: no control characters, valid UTF-8 */
+    int64_t bytes, size;  /* size -1 = unknown */
+    int64_t elapsed_ms;
+    bool paused;          /* by a limit or a slow reader */
+} weir_transfer_info;
+
+/* Fills at most `max` rows with the largest transfers in flight, largest first; returns how many.
+ * Any thread; a few times a second at most. */
+WEIR_API size_t weir_engine_transfers(weir_engine *engine, weir_transfer_info *out, size_t max);
+
+typedef struct weir_summary {
+    weir_stats stats;
+    uint64_t failed_by_class[WEIR_STATUS_COUNT];
+    weir_status stopped_by;  /* WEIR_OK, WEIR_DISK, WEIR_CANCELLED (by weir_engine_cancel) or
+                                WEIR_HTTP (run.max_failures reached) */
+    bool per_host_bound;     /* limits.per_host kept transfer slots empty for most of the run */
+    bool reader_gone;        /* the reader of weir_engine_write_to_fd closed the pipe */
+    int64_t peak_rss_bytes;  /* of the process */
+} weir_summary;
+
+/* Runs until every job has ended. WEIR_OK: the run ended, whatever became of single URLs (see the
+ * summary). Otherwise the run could not go on: WEIR_DISK, WEIR_NOMEM, WEIR_CANCELLED. The summary is
+ * filled in every case. */
+WEIR_API weir_status weir_engine_run(weir_engine *engine, weir_summary *out, weir_error *err);
+
+/* Ends the run: transfers are cut, partial files kept for a resume, jobs that have not ended are
+ * not reported as failed. Any thread; async-signal-safe it is not: call it from a signal thread. */
+WEIR_API void weir_engine_cancel(weir_engine *engine);
+
+/* The process exit code for a summary: 0, 1, 3, 4, as documented for the command; 130 when
+ * cancelled; 141 when the reader went away. */
+WEIR_API int weir_exit_code(const weir_summary *summary);
+
+/* ---------------------------------------------------------------------------------------------
+ * One small body, in memory
+ *
+ * GET of `url` into a fresh buffer of at most max_bytes (a larger body is WEIR_POLICY). *out is the
+ * caller's to release with free(); it ends in a NUL that *size does not count. Blocks. Any thread.
+ */
+WEIR_API weir_status weir_get_memory(const char *url, size_t max_bytes, weir_config *config,
+                                     char **out, size_t *size, weir_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

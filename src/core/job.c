@@ -1,0 +1,50 @@
+/* Jobs as single allocations; see job.h. Any thread: a job has one owner at a time. */
+#include "core/job.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint32_t pack(struct job *job, uint32_t *at, const char *text, size_t size)
+{
+    if (!text)
+        return 0;
+    uint32_t offset = *at;
+    memcpy((char *)job + offset, text, size);
+    *at += (uint32_t)size;
+    return offset;
+}
+
+static size_t text_size(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
+struct job *job_new(const struct job_text *text)
+{
+    size_t url = text_size(text->url), authority = text_size(text->authority);
+    size_t name = text_size(text->name), id = text_size(text->id);
+    size_t bytes = sizeof(struct job) + url + authority + name + id + text->headers_size +
+                   text->extra_size;
+    if (bytes > UINT32_MAX)
+        return NULL;
+    struct job *job = malloc(bytes);
+    if (!job)
+        return NULL;
+    memset(job, 0, sizeof *job);
+    job->bytes = (uint32_t)bytes;
+    job->worker = -1;
+    job->size = -1;
+    uint32_t at = sizeof *job;
+    job->url = pack(job, &at, text->url, url);
+    job->authority = pack(job, &at, text->authority, authority);
+    job->name = pack(job, &at, text->name, name);
+    job->id = pack(job, &at, text->id, id);
+    job->headers = pack(job, &at, text->headers, text->headers_size);
+    job->extra = pack(job, &at, text->extra, text->extra_size);
+    return job;
+}
+
+void job_free(struct job *job)
+{
+    free(job);
+}

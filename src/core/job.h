@@ -1,0 +1,65 @@
+/* A job: a record of a list on its way through the engine.
+ *
+ * One allocation, header and text in one piece, so that a lane can keep it, a worker can take it, and
+ * the overflow file can hold it as plain bytes of this process. Text is found by offset from the
+ * start; offset 0 means "none". Whoever holds the pointer owns the job; `queue_done` or `job_free`
+ * ends it.
+ */
+#ifndef WEIR_CORE_JOB_H
+#define WEIR_CORE_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weir/weir.h"
+
+struct host;  /* limit/host.h */
+struct fetch; /* engine/fetch.h */
+
+struct job {
+    struct job *next;      /* for the list it is in */
+    uint32_t bytes;        /* of the whole allocation */
+    uint32_t url;          /* normalised, what is asked for first */
+    uint32_t authority;    /* "host:port" of the next request: its lane */
+    uint32_t name;         /* final name below the directory, sanitised; 0 = none needed */
+    uint32_t id;
+    uint32_t headers;      /* "Name: value" strings, NUL after each, and one more NUL at the end */
+    uint32_t extra;        /* other columns of the list: name NUL value NUL ... and one more NUL */
+    uint64_t index;        /* position among all records of the run */
+    uint64_t line;         /* in its list, from 1; 0 = added by program */
+    int64_t size;          /* expected, -1 = unknown */
+    uint64_t due;          /* not before this instant (clock.h) */
+    uint64_t started;      /* instant of the first request, 0 = none yet */
+    struct host *host;     /* set by the queue while the job is in it or in flight */
+    struct fetch *fetch;   /* kept alive while the job waits; then `worker` says whose it is */
+    int32_t worker;        /* -1 = any */
+    uint32_t attempts;     /* requests started, hops not counted */
+    uint32_t hops;         /* redirects followed in this attempt */
+    bool host_is_down;     /* set by try_take: do not request, fail at once */
+    bool to_file;          /* has a file sink */
+    bool overwrite;        /* may replace a final name that exists */
+    bool duplicate;        /* the same URL stands earlier: to be reported as skipped */
+    bool exists, unchecked; /* skipped by the feeder: final name exists (without evidence) */
+    const weir_callbacks *callbacks;
+    void *user;
+};
+
+/* Text that job_new packs; NULL pointers are left out. */
+struct job_text {
+    const char *url, *authority, *name, *id;
+    const char *headers;
+    size_t headers_size; /* the double NUL at the end included */
+    const char *extra;
+    size_t extra_size;
+};
+
+/* A zeroed job (worker -1, size -1) with its text, or NULL when memory ran out. */
+struct job *job_new(const struct job_text *text);
+void job_free(struct job *job);
+
+static inline const char *job_text(const struct job *job, uint32_t offset)
+{
+    return offset ? (const char *)job + offset : NULL;
+}
+
+#endif
