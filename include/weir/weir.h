@@ -155,6 +155,7 @@ typedef struct weir_option {
     const char *flag_value; /* the value which a flag without argument sets ("no"), or NULL */
     bool per_host;        /* may stand in a [host "name"] section */
     const char *help;     /* one line */
+    bool secret;          /* may hold a password or a token: hide it where options are shown */
 } weir_option;
 
 /* Row i of the option table, or NULL after the last. Any thread. */
@@ -173,12 +174,16 @@ WEIR_API weir_status weir_config_load(weir_config *config, const char *path, wei
 WEIR_API weir_status weir_config_set(weir_config *config, const char *name, const char *value,
                                      weir_error *err);
 
-/* The value in force as text, written so that _set would take it again. List values are separated
- * by newlines. Borrowed until the next call with the same config. NULL: no such option. */
+/* The value in force as text, written so that _set would take it again (a list: item by item; they
+ * are separated by newlines). Borrowed until the next call with the same config. NULL: no such option. */
 WEIR_API const char *weir_config_get(weir_config *config, const char *name);
 
 /* Where the value in force came from: "default", "weir.ini:12", "command line". Borrowed likewise. */
 WEIR_API const char *weir_config_origin(weir_config *config, const char *name);
+
+/* The name or pattern of the i-th [host "..."] section in order of name, or NULL after the last. With
+ * "host NAME section.key", _get and _origin tell what is in force for that host. Borrowed likewise. */
+WEIR_API const char *weir_config_host_at(weir_config *config, size_t i);
 
 /* ---------------------------------------------------------------------------------------------
  * Jobs and results
