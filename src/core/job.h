@@ -33,6 +33,8 @@ struct job {
     struct host *host;     /* set by the queue while the job is in it or in flight */
     struct fetch *fetch;   /* kept alive while the job waits; then `worker` says whose it is */
     int32_t worker;        /* -1 = any */
+    int32_t holder;        /* the queue's own: the worker that took it last, whose slot it has or had */
+    bool probe;            /* the queue's own: its transfer probes a held host */
     uint32_t attempts;     /* requests started, hops not counted */
     uint32_t hops;         /* redirects followed in this attempt */
     bool host_is_down;     /* set by try_take: do not request, fail at once */

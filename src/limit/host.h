@@ -38,6 +38,9 @@ struct host {
     uint64_t first_failure;        /* instant of the first of them */
     status last_failure;           /* class of the last of them */
     uint64_t next_probe;           /* while down */
+    bool probe_in_flight;          /* while probing: it has started and not ended */
+    uint64_t last_used;            /* instant of the last start or end */
+    bool remembers;                /* while idle: which of the table's idle lists it is in */
     struct host *idle_prev, *idle_next, *chain; /* the table's own */
 };
 
@@ -53,6 +56,8 @@ struct host_report {
     enum host_verdict verdict;
     status failure;      /* class, for UNREACHABLE and REFUSED */
     uint64_t hold_until; /* instant, for REFUSED; 0 = do not hold */
+    bool too_long;       /* REFUSED for longer than a job may wait: down until hold_until, at once */
+    bool probe;          /* the queue's own: this transfer was the probe */
 };
 
 struct host_table;
@@ -77,7 +82,12 @@ uint64_t host_admit(const struct host *h, uint64_t now);
 /* True while down and no probe is due: its jobs are to fail at once. */
 bool host_is_down(const struct host *h, uint64_t now);
 
-void host_started(struct host *h, uint64_t now);
+/* Counts a request that starts now; true when it is the probe of a held host. While the host is down it
+ * only counts the slot. */
+bool host_started(struct host *h, uint64_t now);
+/* A good answer has begun, and may take long to end: a held host is open again. `probe` as
+ * host_started said. */
+void host_answered(struct host *h, bool probe, uint64_t now);
 /* Returns true when the host has become held by this report (for the event). */
 bool host_ended(struct host *h, const struct host_report *report, uint64_t now);
 

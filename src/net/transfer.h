@@ -14,6 +14,9 @@
 #include "core/status.h"
 #include "core/text.h"
 
+/* An HTTP-date (RFC 9110 section 5.6.7) in seconds since the epoch, -1 when it is none. */
+int64_t http_date(const char *text);
+
 struct net_loop;
 struct transfer;
 
@@ -68,6 +71,7 @@ struct transfer_request {
     const char *if_range;          /* validator, or NULL */
     bool want_headers;             /* fill response.headers */
     bool from_public;              /* the previous hop was a public address: a private one is refused */
+    bool is_redirect;              /* follows a redirect: a link-local address is refused */
 };
 
 status net_start(error *err);  /* once a process, before anything else; reference counted */
@@ -84,7 +88,8 @@ void net_loop_wake(struct net_loop *loop);
 
 status transfer_start(struct net_loop *loop, const struct transfer_request *request,
                       const struct transfer_ops *ops, void *owner, struct transfer **out, error *err);
-/* Stops reading the body until transfer_resume; a pause never counts as a stall. Idempotent. */
+/* Stops reading the body until transfer_resume; a pause never counts as a stall. Idempotent. What
+ * libcurl has read already (at most receive_buffer) may still come to on_data. */
 void transfer_pause(struct transfer *t);
 void transfer_resume(struct transfer *t);
 /* Cuts it; no callback follows. Not from within on_end. */

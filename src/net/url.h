@@ -11,6 +11,7 @@ struct url {
     struct strbuf buffer;  /* owns the text; reuse the struct to spare allocations */
     struct span text;      /* normalised: lower-case scheme and host, spaces and controls encoded, no fragment */
     struct span scheme, user, password, host, path, query; /* percent-encoded; path begins with '/' */
+                           /* absent parts have p NULL; an IPv6 host keeps its brackets, not its zone */
     struct span authority; /* "host:port", port always given, host without brackets' zone */
     uint32_t port;         /* effective */
     bool default_port;

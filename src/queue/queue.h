@@ -70,8 +70,11 @@ struct queue_type {
     void (*done)(struct queue *q, struct job *job);
     void (*end_of_input)(struct queue *q);
     void (*close)(struct queue *q);
+    struct job *(*rest)(struct queue *q, bool overflowed);
     void (*counts)(struct queue *q, struct queue_counts *out);
     void (*free)(struct queue *q);
+    void (*settled)(struct queue *q, struct job *job);
+    void (*answered)(struct queue *q, struct job *job, uint64_t now);
 };
 
 struct queue {
@@ -110,12 +113,24 @@ static inline void queue_put_later(struct queue *q, struct job *job, const char 
 {
     q->type->put_later(q, job, authority, due);
 }
+/* The job (slot freed before) will not come back: it only waits for its commit. Until then it counts as
+ * live, so that workers do not hear ENDED. job->host is NULL afterwards. Optional: queue_done implies it. */
+static inline void queue_settled(struct queue *q, struct job *job) { q->type->settled(q, job); }
+/* The head of a good answer has arrived: when this was the probe of a held host, the host is open again
+ * now, not only when a long body has ended. Optional, cheap, any job in flight. */
+static inline void queue_answered(struct queue *q, struct job *job, uint64_t now)
+{
+    q->type->answered(q, job, now);
+}
 /* The job has ended (slot freed before, or entered by queue_enter): its place is free. Frees the job;
  * NULL: only the place. */
 static inline void queue_done(struct queue *q, struct job *job) { q->type->done(q, job); }
 static inline void queue_end_of_input(struct queue *q) { q->type->end_of_input(q); }
 /* No more puts and takes: blocked puts return CANCELLED, try_take says ENDED. */
 static inline void queue_close(struct queue *q) { q->type->close(q); }
+/* After queue_close, when all workers have been joined: one job after the other that is still inside, for
+ * whoever ends them by queue_done; those in the overflow file only where asked for. NULL: no more. */
+static inline struct job *queue_rest(struct queue *q, bool overflowed) { return q->type->rest(q, overflowed); }
 static inline void queue_counts(struct queue *q, struct queue_counts *out) { q->type->counts(q, out); }
 /* Frees all jobs still inside. Threads have been joined. Takes NULL. */
 static inline void queue_free(struct queue *q)

@@ -13,6 +13,7 @@
 #include "core/status.h"
 
 struct sink;
+struct stream_writer;
 
 /* What a run gives every sink of a type; outlives them. */
 struct sink_env {
@@ -20,6 +21,7 @@ struct sink_env {
     const char *dir;          /* its name, for messages */
     const struct options *options;
     size_t buffer;            /* bytes that a sink may gather before it writes */
+    struct stream_writer *writer; /* of sink_stream */
 };
 
 struct sink_spec {
@@ -55,6 +57,8 @@ struct sink_type {
      * removed. The sink remains to be closed. */
     void (*abort)(struct sink *s, bool keep);
     void (*close)(struct sink *s);
+    /* Should the transfer pause until the reader has caught up? NULL: never. */
+    bool (*full)(struct sink *s);
     /* Bytes from 0 that are in the sink, gathered ones included. */
     int64_t (*offset)(const struct sink *s);
 };

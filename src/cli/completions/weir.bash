@@ -1,0 +1,61 @@
+# bash completion for weir
+_weir() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    COMPREPLY=()
+    # bash splits --flag=value into three words.
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = && COMP_CWORD -ge 2 ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    case $prev in
+    -i | --input | -c | --config | --ca-file | --cacert | --cookie-file | --report | --failed | -o | --output)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -d | --dir)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    --on-exist)
+        mapfile -t COMPREPLY < <(compgen -W 'skip overwrite rename' -- "$cur")
+        return
+        ;;
+    --progress)
+        mapfile -t COMPREPLY < <(compgen -W 'auto bar plain json none' -- "$cur")
+        return
+        ;;
+    --format)
+        mapfile -t COMPREPLY < <(compgen -W 'urls tsv' -- "$cur")
+        return
+        ;;
+    --name)
+        mapfile -t COMPREPLY < <(compgen -W '{basename} {host} {path} {index} {id} {hash}' -- "$cur")
+        return
+        ;;
+    -s | --set)
+        compopt -o nospace 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -S = -W "$(weir config --no-config 2>/dev/null | cut -d ' ' -f 1)" -- "$cur")
+        return
+        ;;
+    -j | --concurrency | -H | --header | --workers | --max-failures | --per-host | --rate | --host-rate | \
+        --bandwidth | --limit-rate | --host-bandwidth | --retries | --user-agent | --user | --connect-timeout | \
+        --stall-timeout | --timeout | --max-time | --max-redirects | --max-redirs | --proxy | --cut-dirs | \
+        --min-free | --base-url)
+        return
+        ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W '--input --output --dry-run --config --no-config --set --quiet
+            --verbose --ini --help --version --workers --concurrency --max-failures --per-host --rate
+            --host-rate --bandwidth --limit-rate --host-bandwidth --retries --user-agent --header --user
+            --connect-timeout --stall-timeout --timeout --max-redirects --proxy --ca-file --insecure
+            --cookie-file --allow-private --allow-downgrade --dir --name --tree --cut-dirs --on-exist
+            --min-free --base-url --format --report --failed --progress' -- "$cur")
+    elif ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'get config help' -- "$cur")
+    fi
+}
+complete -F _weir weir

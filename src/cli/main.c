@@ -1,0 +1,95 @@
+/* weir: the command. Reads the command line and hands over to the subcommand.
+ *
+ * The command holds words and pictures; whatever it does, libweir can do (include/weir/weir.h).
+ */
+#include <langinfo.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/screen.h"
+
+/* The encoding of the terminal. Where nothing is set at all, as in a bare container, UTF-8 is a
+ * better guess than ASCII. Only the main thread runs. */
+static void choose_locale(void)
+{
+    static const char *const names[] = {"LC_ALL", "LC_CTYPE", "LANG"};
+    bool set = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *value = getenv(names[i]);
+        set = set || (value && *value);
+    }
+    setlocale(LC_CTYPE, set ? "" : "C.UTF-8");
+}
+
+static void print_error(const char *message)
+{
+    struct screen *screen = screen_new(2);
+    if (screen)
+        screen_say(screen, TONE_ERROR, "%s", message);
+    else
+        fprintf(stderr, "weir: error: out of memory\n");
+    screen_free(screen);
+}
+
+int usage_error(const char *format, ...)
+{
+    char message[USAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    print_error(message);
+    fprintf(stderr, "try: weir get --help\n");
+    return EXIT_USAGE;
+}
+
+int status_error(weir_status status, const char *message)
+{
+    if (status == WEIR_USAGE)
+        return usage_error("%s", message);
+    print_error(message);
+    switch (status) {
+    case WEIR_CONFIG:
+    case WEIR_INPUT:
+    case WEIR_NAME:
+        return EXIT_USAGE;
+    case WEIR_NOMEM:
+    case WEIR_DISK:
+        return EXIT_LOCAL_TROUBLE;
+    default:
+        return EXIT_SOME_FAILED;
+    }
+}
+
+static int run_command(const struct arguments *a)
+{
+    if (a->version) {
+        help_print_version();
+        return EXIT_ALL_WELL;
+    }
+    if (a->help || a->command == COMMAND_HELP) {
+        const char *topic = a->topic;
+        if (!topic && a->command_named && a->command != COMMAND_HELP)
+            topic = a->command == COMMAND_CONFIG ? "config" : "get";
+        help_print(topic);
+        return EXIT_ALL_WELL;
+    }
+    if (a->command == COMMAND_CONFIG)
+        return cmd_config(a);
+    return cmd_get(a);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    char message[USAGE_MAX];
+    choose_locale();
+    int code = arguments_parse(&arguments, argc, argv, message) ? run_command(&arguments)
+                                                                : usage_error("%s", message);
+    arguments_free(&arguments);
+    return code;
+}

@@ -1,0 +1,129 @@
+/* Signals: one thread that takes them all, and draws the progress while it waits for them.
+ *
+ * Handlers would run on any thread, in the midst of anything; a thread that waits for signals may
+ * lock, print, and call the engine. SIGTSTP keeps its default action, which stops the program;
+ * SIGCONT tells us that somebody else has used the terminal since.
+ */
+#include "cli/signals.h"
+
+#include <time.h>
+#include <unistd.h>
+
+/* A signal that was ignored when we were started stays so (nohup, or a shell script's "&"). */
+static void add_unless_ignored(sigset_t *set, int signal_number)
+{
+    struct sigaction action;
+    if (sigaction(signal_number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+        return;
+    sigaddset(set, signal_number);
+}
+
+void signals_block(struct signals *s)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigemptyset(&s->set);
+    add_unless_ignored(&s->set, SIGINT);
+    add_unless_ignored(&s->set, SIGTERM);
+    add_unless_ignored(&s->set, SIGHUP);
+    sigaddset(&s->set, SIGWINCH);
+    sigaddset(&s->set, SIGCONT);
+    pthread_sigmask(SIG_BLOCK, &s->set, NULL);
+}
+
+static int exit_code_of(int signal_number)
+{
+    return 128 + (signal_number == SIGINT ? SIGINT : SIGTERM);
+}
+
+static void asked_to_end(struct signals *s, int signal_number)
+{
+    int none = 0;
+    bool first = atomic_compare_exchange_strong(&s->caught, &none, signal_number);
+    /* Before the run nothing has been begun that would have to be ended. */
+    if (!first || !atomic_load(&s->running))
+        _exit(exit_code_of(signal_number));
+    weir_engine_cancel(s->engine);
+    screen_notice(s->screen, TONE_NOTE,
+                  "stopping: partial files are kept; the same command goes on "
+                  "(again to quit at once)");
+}
+
+static void take_signal(struct signals *s, int signal_number)
+{
+    switch (signal_number) {
+    case SIGINT:
+    case SIGTERM:
+    case SIGHUP:
+        asked_to_end(s, signal_number);
+        break;
+    case SIGCONT:
+        screen_forget(s->screen);
+        break;
+    default: /* SIGWINCH: each frame measures the window */
+        break;
+    }
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void *signal_thread(void *argument)
+{
+    struct signals *s = argument;
+    int64_t interval_ms = progress_interval_ms(s->progress);
+    int64_t due_ms = now_ms() + interval_ms;
+    while (!atomic_load(&s->leave)) {
+        int64_t wait_ms = interval_ms ? due_ms - now_ms() : 3600 * 1000;
+        if (wait_ms < 0)
+            wait_ms = 0;
+        struct timespec wait = {.tv_sec = wait_ms / 1000, .tv_nsec = wait_ms % 1000 * 1000000};
+        int signal_number = sigtimedwait(&s->set, NULL, &wait);
+        if (atomic_load(&s->leave))
+            break;
+        if (signal_number > 0)
+            take_signal(s, signal_number);
+        bool due = interval_ms && now_ms() >= due_ms;
+        if (due)
+            due_ms = now_ms() + interval_ms;
+        if (!atomic_load(&s->running))
+            continue;
+        if (due)
+            progress_tick(s->progress);
+        else if (signal_number == SIGWINCH || signal_number == SIGCONT)
+            progress_resized(s->progress);
+    }
+    return NULL;
+}
+
+bool signals_start(struct signals *s, weir_engine *engine, struct progress *progress,
+                   struct screen *screen)
+{
+    s->engine = engine;
+    s->progress = progress;
+    s->screen = screen;
+    s->started = pthread_create(&s->thread, NULL, signal_thread, s) == 0;
+    return s->started;
+}
+
+void signals_stop(struct signals *s)
+{
+    if (!s->started)
+        return;
+    atomic_store(&s->leave, true);
+    /* To that thread alone, where it is blocked: it only ends the wait. */
+    pthread_kill(s->thread, SIGWINCH);
+    pthread_join(s->thread, NULL);
+    s->started = false;
+}
+
+int signals_exit_code(const struct signals *s)
+{
+    int caught = atomic_load(&s->caught);
+    return caught ? exit_code_of(caught) : 0;
+}

@@ -1,0 +1,272 @@
+/* Admission; see admission.h. */
+#include "engine/admission.h"
+
+#include <stdlib.h>
+
+#include "engine/redirect.h"
+#include "engine/target.h"
+
+#define RENAMES_MAX 10000
+
+status admission_open(struct admission *a, struct weir_engine *engine, error *err)
+{
+    *a = (struct admission){.engine = engine};
+    url_init(&a->url);
+    /* With the whole URL in the name, only the same URL can want it twice. */
+    if (engine->out_fd >= 0 || engine->options->save_tree)
+        return OK;
+    a->names = name_set_new();
+    return a->names ? OK : fail(err, WEIR_NOMEM, "out of memory");
+}
+
+void admission_close(struct admission *a)
+{
+    name_set_free(a->names);
+    url_free(&a->url);
+    strbuf_free(&a->name);
+    strbuf_free(&a->other);
+    strbuf_free(&a->origin);
+    strbuf_free(&a->base);
+    strbuf_free(&a->text);
+}
+
+static status read_url(struct admission *a, struct span text, error *err)
+{
+    const struct options *o = a->engine->options;
+    status st = o->input_base_url ? url_resolve(&a->url, o->input_base_url, text, err)
+                                  : url_parse(&a->url, text, err);
+    if (st)
+        return st;
+    if (!protocol_allowed(o->http_protocols, a->url.scheme))
+        return fail(err, WEIR_POLICY, "the scheme \"%.*s\" is not allowed; http.protocols is %s",
+                    (int)a->url.scheme.n, a->url.scheme.p, o->http_protocols);
+    return OK;
+}
+
+/* The name that the record or the template gives, before collisions. */
+static status make_name(struct admission *a, const struct candidate *c, error *err)
+{
+    const struct options *o = a->engine->options;
+    strbuf_clear(&a->name);
+    if (c->name.n)
+        return name_sanitise(&a->name, c->name, err);
+    struct name_parts parts = {.host = a->url.host,
+                               .path = a->url.path,
+                               .query = a->url.query,
+                               .port = a->url.default_port ? 0 : a->url.port,
+                               .index = a->next_index,
+                               .id = c->id,
+                               .url = a->url.text.p};
+    const char *template = o->save_tree ? "{host}/{path}" : o->save_name;
+    return name_expand(&a->name, template, o->save_tree, (int)o->save_cut_dirs, &parts, err);
+}
+
+static void use_other_name(struct admission *a)
+{
+    struct strbuf was = a->name;
+    a->name = a->other;
+    a->other = was;
+}
+
+/* Gives the job a name that is its own in this run. Sets *duplicate where the same URL has it. */
+static status claim_name(struct admission *a, bool *duplicate, error *err)
+{
+    *duplicate = false;
+    if (!a->names)
+        return OK;
+    for (int round = 0; round < 2; round++) {
+        switch (name_set_claim(a->names, strbuf_text(&a->name), a->url.text.p)) {
+        case NAME_FREE:
+            return OK;
+        case NAME_SAME_URL:
+            *duplicate = true;
+            return OK;
+        case NAME_NOMEM:
+            return fail(err, WEIR_NOMEM, "out of memory for the names that are taken");
+        case NAME_TAKEN:
+            break;
+        }
+        strbuf_clear(&a->other);
+        name_with_hash(&a->other, strbuf_text(&a->name), a->url.text.p);
+        use_other_name(a);
+    }
+    return fail(err, WEIR_NAME, "%s: another URL of the list has this name, and its place-holder "
+                "too; name it in a TSV list", strbuf_text(&a->other));
+}
+
+/* --on-exist rename: the first stem.N.ext that neither the disk nor the list has. */
+static status next_free_name(struct admission *a, error *err)
+{
+    struct strbuf first = {0};
+    strbuf_adds(&first, strbuf_text(&a->name));
+    status st = fail(err, WEIR_NAME, "%s: %d files of this name and a number exist",
+                     strbuf_text(&first), RENAMES_MAX);
+    for (unsigned n = 1; n <= RENAMES_MAX; n++) {
+        strbuf_clear(&a->name);
+        name_with_number(&a->name, strbuf_text(&first), n);
+        error ignored;
+        if (target_look(a->engine->dirfd, strbuf_text(&a->name), "", -1, &ignored) != TARGET_FREE)
+            continue;
+        if (a->names && name_set_claim(a->names, strbuf_text(&a->name), a->url.text.p) != NAME_FREE)
+            continue;
+        error_clear(err);
+        st = OK;
+        break;
+    }
+    strbuf_free(&first);
+    return st;
+}
+
+struct decision {
+    bool duplicate, exists, unchecked, replace;
+};
+
+/* What stands under the name already decides between fetching, skipping and another name. */
+static status look_at_disk(struct admission *a, const struct candidate *c, struct decision *d,
+                           error *err)
+{
+    int on_exist = a->engine->options->save_on_exist;
+    strbuf_clear(&a->origin);
+    url_without_secrets(&a->origin, a->url.text.p);
+    for (int round = 0; round < 2; round++) {
+        enum target t = target_look(a->engine->dirfd, strbuf_text(&a->name),
+                                    strbuf_text(&a->origin), c->size, err);
+        if (t == TARGET_FREE)
+            return OK;
+        if (t == TARGET_BLOCKED)
+            return err->status;
+        if (on_exist == ON_EXIST_OVERWRITE) {
+            d->replace = true;
+            return OK;
+        }
+        if (on_exist == ON_EXIST_RENAME)
+            return next_free_name(a, err);
+        if (t == TARGET_STALE) {
+            d->replace = true;
+            return OK;
+        }
+        if (t != TARGET_OTHER) {
+            d->exists = true;
+            d->unchecked = t == TARGET_UNKNOWN;
+            return OK;
+        }
+        strbuf_clear(&a->other);
+        name_with_hash(&a->other, strbuf_text(&a->name), a->url.text.p);
+        use_other_name(a);
+        status st = claim_name(a, &d->duplicate, err);
+        if (st || d->duplicate)
+            return st;
+    }
+    return fail(err, WEIR_NAME, "%s: files of other origins have this name", strbuf_text(&a->name));
+}
+
+static status name_and_look(struct admission *a, const struct candidate *c, struct decision *d,
+                            error *err)
+{
+    status st = make_name(a, c, err);
+    if (!st)
+        st = claim_name(a, &d->duplicate, err);
+    if (!st && !d->duplicate)
+        st = look_at_disk(a, c, d, err);
+    return st;
+}
+
+static bool wants_file(const struct weir_engine *e, const struct candidate *c)
+{
+    if (e->out_fd >= 0 || c->save == WEIR_SAVE_NO)
+        return false;
+    const weir_callbacks *cb = c->callbacks ? c->callbacks : &e->callbacks;
+    return c->save == WEIR_SAVE_YES || !cb->on_data;
+}
+
+static const char *span_text(struct strbuf *scratch, struct span s)
+{
+    if (!s.n)
+        return NULL;
+    strbuf_clear(scratch);
+    strbuf_add(scratch, s.p, s.n);
+    return strbuf_text(scratch);
+}
+
+static struct job *new_job(struct admission *a, const struct candidate *c, const char *url,
+                           bool named)
+{
+    struct job_text text = {.url = url,
+                            .id = span_text(&a->text, c->id),
+                            .headers = c->headers.n ? c->headers.p : NULL,
+                            .headers_size = c->headers.n,
+                            .extra = c->extra.n ? c->extra.p : NULL,
+                            .extra_size = c->extra.n};
+    if (a->url.authority.n)
+        text.authority = span_text(&a->base, a->url.authority);
+    if (named)
+        text.name = strbuf_text(&a->name);
+    struct job *job = job_new(&text);
+    if (!job)
+        return NULL;
+    job->index = a->next_index++;
+    job->line = c->line;
+    job->size = c->size;
+    job->callbacks = c->callbacks;
+    job->user = c->user;
+    return job;
+}
+
+/* Credentials of the command line bind to the origin of the first URL. */
+static void remember_first_origin(struct admission *a)
+{
+    if (a->engine->first_origin)
+        return;
+    struct strbuf origin = {0};
+    strbuf_addf(&origin, "%.*s://%.*s", (int)a->url.scheme.n, a->url.scheme.p,
+                (int)a->url.authority.n, a->url.authority.p);
+    a->engine->first_origin = strdup(strbuf_text(&origin));
+    strbuf_free(&origin);
+}
+
+struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict, error *err)
+{
+    struct decision d = {0};
+    error_clear(err);
+    status st = read_url(a, c->url, err);
+    if (st && st != WEIR_POLICY) {
+        *verdict = WEIR_FAILED;
+        return admit_unreadable(a, c->url, c->line);
+    }
+    bool to_file = wants_file(a->engine, c);
+    if (!st)
+        remember_first_origin(a);
+    if (!st && to_file)
+        st = name_and_look(a, c, &d, err);
+    if (st == WEIR_NOMEM)
+        return NULL;
+    bool named = to_file && !st;
+    struct job *job = new_job(a, c, a->url.text.p, named);
+    if (!job)
+        return NULL;
+    job->to_file = named;
+    job->overwrite = d.replace;
+    job->duplicate = d.duplicate;
+    job->exists = d.exists;
+    job->unchecked = d.unchecked;
+    if (st)
+        *verdict = WEIR_FAILED;
+    else if (d.duplicate || d.exists || a->engine->dry_run)
+        *verdict = WEIR_SKIPPED;
+    else
+        *verdict = WEIR_DONE;
+    return job;
+}
+
+struct job *admit_unreadable(struct admission *a, struct span text, uint64_t line)
+{
+    strbuf_clear(&a->base);
+    strbuf_add_printable(&a->base, (struct span){text.p, text.n > 512 ? 512 : text.n});
+    struct job_text parts = {.url = strbuf_text(&a->base)};
+    struct job *job = job_new(&parts);
+    if (!job)
+        return NULL;
+    job->index = a->next_index++;
+    job->line = line;
+    return job;
+}

@@ -1,0 +1,42 @@
+/* Admission: from a candidate (a record, or a job that a program added) to a job with a name, or to
+ * the outcome that it has already. Feeder thread.
+ */
+#ifndef WEIR_ENGINE_ADMISSION_H
+#define WEIR_ENGINE_ADMISSION_H
+
+#include "core/text.h"
+#include "engine/outcome.h"
+#include "engine/run.h"
+#include "net/url.h"
+
+struct candidate {
+    struct span url, name, id;
+    struct span headers; /* "Name: value" NUL ... NUL */
+    struct span extra;
+    int64_t size;
+    uint64_t line;
+    weir_save save;
+    const weir_callbacks *callbacks;
+    void *user;
+};
+
+/* Scratch that is kept from one to the next. */
+struct admission {
+    struct weir_engine *engine;
+    struct name_set *names; /* NULL: names cannot meet, or nothing is saved */
+    uint64_t next_index;
+    struct url url;
+    struct strbuf name, other, origin, base, text;
+};
+
+status admission_open(struct admission *a, struct weir_engine *engine, error *err);
+void admission_close(struct admission *a);
+
+/* Makes a job of the candidate. *verdict is WEIR_DONE when it is to be fetched, else what became of
+ * it already (err says why when that is WEIR_FAILED). NULL: out of memory. */
+struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict, error *err);
+
+/* The job of a line that cannot be read, for the report. */
+struct job *admit_unreadable(struct admission *a, struct span text, uint64_t line);
+
+#endif

@@ -1,0 +1,348 @@
+/* What an answer means for a fetch, and where its bytes go. Worker thread, from within
+ * net_loop_wait.
+ *
+ * The head decides once: error pages and redirects are drained, a body that can be used begins (from
+ * byte 0, or where the last one broke off), everything else is cut with a verdict.
+ */
+#include <stdlib.h>
+
+#include "engine/fetch.h"
+#include "engine/range.h"
+#include "engine/redirect.h"
+
+static char *copy(const char *text)
+{
+    return text ? strdup(text) : NULL;
+}
+
+/* The phrases of the codes that people meet (RFC 9110 section 15, RFC 6585): the server's own words
+ * are not shown. */
+static const char *phrase(int code)
+{
+    static const struct {
+        int code;
+        const char *text;
+    } phrases[] = {{204, "No Content"},          {400, "Bad Request"},
+                   {401, "Unauthorized"},        {403, "Forbidden"},
+                   {404, "Not Found"},           {405, "Method Not Allowed"},
+                   {407, "Proxy Authentication Required"},
+                   {408, "Request Timeout"},     {410, "Gone"},
+                   {416, "Range Not Satisfiable"},
+                   {421, "Misdirected Request"}, {425, "Too Early"},
+                   {429, "Too Many Requests"},   {451, "Unavailable For Legal Reasons"},
+                   {500, "Internal Server Error"},
+                   {501, "Not Implemented"},     {502, "Bad Gateway"},
+                   {503, "Service Unavailable"}, {504, "Gateway Timeout"}};
+    for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
+        if (phrases[i].code == code)
+            return phrases[i].text;
+    return code >= 500 ? "server error" : code >= 400 ? "client error" : "not a body to save";
+}
+
+static enum body_verdict refuse(struct fetch *f, const struct response *r)
+{
+    const char *hint = "";
+    if (r->http_status == 401)
+        hint = "; give --user, or a [host] section with http.user";
+    else if (r->http_status == 407)
+        hint = "; give user and password in --proxy";
+    fail(&f->verdict, WEIR_HTTP, "the server answered %d %s%s", r->http_status,
+         phrase(r->http_status), hint);
+    f->verdict.http_status = r->http_status;
+    return BODY_DRAIN;
+}
+
+static enum body_verdict cut(struct fetch *f, status st)
+{
+    if (!f->verdict.status)
+        f->verdict.status = st;
+    f->verdict.http_status = f->http_status;
+    return BODY_CUT;
+}
+
+static enum body_verdict redirect(struct fetch *f, const struct response *r)
+{
+    if (!r->location)
+        return cut(f, fail(&f->verdict, WEIR_REDIRECT, "the server answered %d without a Location",
+                           r->http_status));
+    f->location = copy(r->location);
+    if (!f->location)
+        return cut(f, fail(&f->verdict, WEIR_NOMEM, "out of memory"));
+    return BODY_DRAIN;
+}
+
+/* Sizes that the list or the limits know of beforehand. */
+static status check_size(struct fetch *f, int64_t size)
+{
+    const struct options *o = f->worker->engine->options;
+    if (f->job->size >= 0 && size >= 0 && size != f->job->size)
+        return fail(&f->verdict, WEIR_CHECKSUM, "the body has %lld bytes, the list says %lld",
+                    (long long)size, (long long)f->job->size);
+    if (o->save_max_size > 0 && size > o->save_max_size)
+        return fail(&f->verdict, WEIR_POLICY, "the body has %lld bytes, save.max_size is %lld",
+                    (long long)size, (long long)o->save_max_size);
+    return OK;
+}
+
+static status keep_validators(struct fetch *f, const struct response *r, int64_t size)
+{
+    provenance_free(&f->held);
+    struct provenance p;
+    provenance_init(&p);
+    struct strbuf url = {0};
+    url_without_secrets(&url, job_text(f->job, f->job->url));
+    p.url = url.p;
+    p.etag = copy(r->etag);
+    p.last_modified = copy(r->last_modified);
+    p.date = copy(r->date);
+    p.size = size;
+    f->held = p;
+    if (!p.url || (r->etag && !p.etag) || (r->last_modified && !p.last_modified))
+        return fail(&f->verdict, WEIR_NOMEM, "out of memory");
+    return OK;
+}
+
+static void note_size(struct fetch *f, int64_t size)
+{
+    int64_t before = atomic_load_explicit(&f->shown_size, memory_order_relaxed);
+    atomic_store_explicit(&f->shown_size, size, memory_order_relaxed);
+    int64_t known = (size >= 0 ? size - f->outcome->resumed_from : 0) -
+                    (before >= 0 ? before - f->outcome->resumed_from : 0);
+    atomic_fetch_add_explicit(&f->worker->engine->counters.bytes_known, known,
+                              memory_order_relaxed);
+}
+
+/* What was given away cannot be taken back: the body comes again from byte 0, is checked against what
+ * was given, and goes on behind it. */
+static status start_replay(struct fetch *f)
+{
+    if (!f->replay)
+        f->replay = running_hash_new();
+    if (!f->replay)
+        return fail(&f->verdict, WEIR_NOMEM, "out of memory");
+    running_hash_reset(f->replay);
+    f->replay_at = 0;
+    f->replaying = true;
+    return OK;
+}
+
+static status start_again(struct fetch *f)
+{
+    if (f->chain)
+        chain_reset(f->chain);
+    if (f->begun && f->callbacks->on_reset)
+        f->callbacks->on_reset((weir_file *)(void *)f, f->user);
+    f->begun = f->delivered = f->sink_begun = false;
+    f->offset = 0;
+    f->outcome->resumed_from = 0;
+    if (f->hash)
+        running_hash_reset(f->hash);
+    return OK;
+}
+
+static status begin_sink(struct fetch *f)
+{
+    if (!f->sink || f->sink_begun)
+        return OK;
+    status st = f->sink->type->begin(f->sink, f->offset, &f->held, &f->verdict);
+    if (!st)
+        f->sink_begun = true;
+    return st;
+}
+
+static status tell_begin(struct fetch *f, const struct response *r, int64_t size)
+{
+    if (f->begun)
+        return OK;
+    f->begun = true;
+    if (!f->callbacks->on_begin)
+        return OK;
+    const struct job *job = f->job;
+    weir_begin begin = {.url = job_text(job, job->url),
+                        .final_url = f->url ? f->url : job_text(job, job->url),
+                        .path = job->to_file ? job_text(job, job->name) : NULL,
+                        .id = job_text(job, job->id),
+                        .http_status = r->http_status,
+                        .size = size,
+                        .offset = f->offset,
+                        .headers = r->headers,
+                        .header_count = r->header_count};
+    weir_next next = f->callbacks->on_begin((weir_file *)(void *)f, &begin, f->user);
+    if (next == WEIR_NEXT)
+        return OK;
+    fail(&f->verdict, WEIR_CANCELLED, "stopped by the program at its beginning");
+    if (next == WEIR_STOP_RUN)
+        run_stop(f->worker->engine, WEIR_CANCELLED, &f->verdict);
+    return WEIR_CANCELLED;
+}
+
+/* A body that can be used, from byte 0 or from where we are. */
+static status begin_body(struct fetch *f, const struct response *r, enum range_verdict range,
+                         int64_t size)
+{
+    status st = check_size(f, size);
+    if (st)
+        return st;
+    if (range == RANGE_WHOLE && f->offset > 0) {
+        st = fetch_must_replay(f) ? start_replay(f) : start_again(f);
+        if (st)
+            return st;
+    }
+    if (range == RANGE_WHOLE) {
+        st = keep_validators(f, r, size);
+        if (st)
+            return st;
+    } else {
+        f->held.size = size;
+        if (!f->sink_begun && f->sink)
+            f->outcome->resumed_from = f->offset;
+    }
+    f->mtime = r->last_modified ? http_date(r->last_modified) : -1;
+    note_size(f, size);
+    atomic_store_explicit(&f->shown_offset, f->offset, memory_order_relaxed);
+    st = begin_sink(f);
+    return st ? st : tell_begin(f, r, size);
+}
+
+static enum body_verdict answer_head(void *owner, const struct response *r)
+{
+    struct fetch *f = owner;
+    f->http_status = r->http_status;
+    f->outcome->http_status = r->http_status;
+    f->retry_after_ns = r->retry_after_ns;
+    if (redirect_status(r->http_status))
+        return redirect(f, r);
+    bool refused_range = r->http_status == 416 && f->asked_from > 0;
+    if (r->http_status != 200 && r->http_status != 203 && r->http_status != 206 && !refused_range)
+        return refuse(f, r);
+    struct range_wanted wanted = {f->asked_from, f->held.size, f->held.etag,
+                                  f->held.last_modified};
+    struct range_answer answer = {r->http_status, r->content_length, r->content_range, r->etag,
+                                  r->last_modified};
+    int64_t size = -1, until = -1;
+    enum range_verdict range = range_judge(&wanted, &answer, &size, &until);
+    if (range == RANGE_STRANGE)
+        return cut(f, fail(&f->verdict, WEIR_HTTP,
+                           "the server answered %d, a part of the body, though the whole was asked "
+                           "for", r->http_status));
+    if (range == RANGE_REFUSED) {
+        /* Never spliced, never trusted again for this file: the whole body is asked for. */
+        f->no_range = f->restart = true;
+        return cut(f, fail(&f->verdict, WEIR_TRUNCATED,
+                           "the answer to the request for the rest does not fit what is held"));
+    }
+    f->until = until;
+    status st = begin_body(f, r, range, size);
+    if (st)
+        return cut(f, st);
+    f->good = true;
+    queue_answered(f->worker->engine->queue, f->job, clock_now());
+    return BODY_TAKE;
+}
+
+/* The way of the bytes that count: stages, sink, callback. */
+static status deliver(struct fetch *f, const char *data, size_t size)
+{
+    const struct options *o = f->worker->engine->options;
+    if (o->save_max_size > 0 && f->offset + (int64_t)size > o->save_max_size)
+        return fail(&f->verdict, WEIR_POLICY, "the body is larger than save.max_size, %lld bytes",
+                    (long long)o->save_max_size);
+    status st = OK;
+    if (f->chain)
+        st = chain_write(f->chain, data, size, &f->verdict);
+    else if (f->sink)
+        st = f->sink->type->write(f->sink, data, size, &f->verdict);
+    if (st)
+        return st;
+    f->offset += (int64_t)size;
+    f->delivered = true;
+    atomic_store_explicit(&f->shown_offset, f->offset, memory_order_relaxed);
+    if (f->hash)
+        running_hash_add(f->hash, data, size);
+    if (!f->callbacks->on_data)
+        return OK;
+    weir_next next = f->callbacks->on_data((weir_file *)(void *)f, data, size, f->user);
+    if (next == WEIR_NEXT)
+        return OK;
+    fail(&f->verdict, WEIR_CANCELLED, "stopped by the program");
+    if (next == WEIR_STOP_RUN)
+        run_stop(f->worker->engine, WEIR_CANCELLED, &f->verdict);
+    return WEIR_CANCELLED;
+}
+
+/* Where a body may have to be replayed, its hash runs along from the first byte. */
+static status ensure_hash(struct fetch *f)
+{
+    bool stream = f->sink && f->sink->type == &sink_stream;
+    bool gave = f->callbacks->on_data && !f->callbacks->on_reset;
+    if (f->hash || f->offset > 0 || (!stream && !gave))
+        return OK;
+    f->hash = running_hash_new();
+    return f->hash ? OK : fail(&f->verdict, WEIR_NOMEM, "out of memory");
+}
+
+/* Drops what was given before, once it has proved to be the same. Advances *data. */
+static status replay(struct fetch *f, const char **data, size_t *size)
+{
+    int64_t missing = f->offset - f->replay_at;
+    size_t n = *size < (uint64_t)missing ? *size : (size_t)missing;
+    running_hash_add(f->replay, *data, n);
+    f->replay_at += (int64_t)n;
+    *data += n;
+    *size -= n;
+    if (f->replay_at < f->offset)
+        return OK;
+    f->replaying = false;
+    if (f->hash && running_hash_value(f->hash) == running_hash_value(f->replay))
+        return OK;
+    return fail(&f->verdict, WEIR_CHECKSUM,
+                "the body changed between two tries, and its first %lld bytes have been given out "
+                "already; run it again from the start", (long long)f->offset);
+}
+
+static void charge(struct fetch *f, size_t size)
+{
+    struct weir_engine *e = f->worker->engine;
+    uint64_t now = 0, until = 0;
+    struct pacer *pacers[2] = {&e->pacer, &f->job->host->pacer};
+    for (int i = 0; i < 2; i++) {
+        if (pacers[i]->ns_per_byte <= 0)
+            continue;
+        now = now ? now : clock_now();
+        uint64_t at = pacer_charge(pacers[i], size, now);
+        until = at > until ? at : until;
+    }
+    if (until)
+        fetch_pause_until(f, until);
+    else if (f->sink && f->sink->type->full && f->sink->type->full(f->sink))
+        fetch_block(f);
+}
+
+static bool answer_data(void *owner, const char *data, size_t size)
+{
+    struct fetch *f = owner;
+    if (run_stopping(f->worker->engine))
+        return false;
+    size_t wire = size;
+    atomic_fetch_add_explicit(&f->worker->engine->counters.bytes, (int64_t)size,
+                              memory_order_relaxed);
+    status st = f->replaying ? replay(f, &data, &size) : ensure_hash(f);
+    if (!st && size)
+        st = deliver(f, data, size);
+    if (st) {
+        if (!f->verdict.status)
+            f->verdict.status = st;
+        f->verdict.http_status = f->http_status;
+        return false;
+    }
+    charge(f, wire);
+    return true;
+}
+
+static void answer_end(void *owner, const struct transfer_result *result)
+{
+    fetch_ended(owner, result);
+}
+
+const struct transfer_ops fetch_ops = {
+    .on_head = answer_head, .on_data = answer_data, .on_end = answer_end};

@@ -1,0 +1,283 @@
+/* The end of a transfer, and what it means for the fetch: done, a hop, another try, or failed.
+ * Worker thread.
+ *
+ * Two rules hold the order together: the slot is freed exactly once for each time that the queue has
+ * handed the job out, and after queue_put_later or commit_post the job belongs to somebody else.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine/commit.h"
+#include "engine/fetch.h"
+#include "engine/redirect.h"
+#include "engine/retry.h"
+#include "net/address.h"
+#include "net/url.h"
+
+#define DESCRIPTOR_WAIT (100 * NS_PER_MS)
+
+static void free_slot(struct fetch *f, const struct host_report *report)
+{
+    struct weir_engine *e = f->worker->engine;
+    f->worker->in_flight--;
+    char host[256];
+    snprintf(host, sizeof host, "%s", f->job->host->authority);
+    uint64_t now = clock_now();
+    if (queue_slot_free(e->queue, f->job, report, now) && report->hold_until > now)
+        commit_event(e->commit, WEIR_EVENT_HELD, NULL, host,
+                     (int64_t)(report->hold_until - now) / NS_PER_MS, 0, &f->verdict);
+}
+
+static void free_slot_as(struct fetch *f, enum host_verdict verdict)
+{
+    struct host_report report = {.verdict = verdict};
+    free_slot(f, &report);
+}
+
+static void post(struct fetch *f, weir_outcome result)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct outcome *o = f->outcome;
+    o->job = f->job;
+    o->result = result;
+    o->bytes = f->offset;
+    o->ended = clock_now();
+    o->final_url = f->url;
+    f->url = NULL;
+    f->outcome = NULL;
+    f->job = NULL;
+    fetch_free(f);
+    queue_settled(e->queue, o->job);
+    run_settled(e);
+    commit_post(e->commit, o);
+}
+
+static void post_failure(struct fetch *f, status outcome)
+{
+    f->verdict.status = outcome;
+    if (f->sink) {
+        /* What is there stays for another run, unless the body itself was refused. */
+        bool keep = outcome != WEIR_CHECKSUM && !(outcome == WEIR_POLICY && f->good);
+        f->sink->type->abort(f->sink, keep);
+        f->sink->type->close(f->sink);
+        f->sink = NULL;
+    }
+    outcome_set_error(f->outcome, &f->verdict);
+    post(f, WEIR_FAILED);
+}
+
+static void complete(struct fetch *f)
+{
+    error err;
+    status st = f->chain ? chain_finish(f->chain, &err) : OK;
+    if (!st && f->sink)
+        st = f->sink->type->seal(f->sink, f->mtime, &err);
+    free_slot_as(f, HOST_ANSWERED);
+    if (st) {
+        f->verdict = err;
+        post_failure(f, st);
+        return;
+    }
+    f->outcome->sink = f->sink;
+    f->sink = NULL;
+    post(f, WEIR_DONE);
+}
+
+/* Waiting fetches are kept as long as there are few of them, or when there is no other way to go on
+ * at the same byte. */
+static bool keep_waiting(struct fetch *f)
+{
+    struct weir_engine *e = f->worker->engine;
+    if (f->url || f->no_range || fetch_must_replay(f))
+        return true;
+    if (f->offset == 0 && !f->begun)
+        return false;
+    uint32_t kept = atomic_load_explicit(&e->counters.kept_waiting, memory_order_relaxed);
+    return kept < 2 * (uint32_t)e->options->run_concurrency;
+}
+
+/* Gives the job back to the queue, the fetch with it or not. The slot has been freed. */
+static void put_back(struct fetch *f, const char *authority, uint64_t at)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct job *job = f->job;
+    if (keep_waiting(f)) {
+        job->fetch = f;
+        job->worker = (int32_t)f->worker->index;
+        atomic_fetch_add_explicit(&e->counters.kept_waiting, 1, memory_order_relaxed);
+    } else {
+        if (f->begun && f->callbacks->on_reset)
+            f->callbacks->on_reset((weir_file *)(void *)f, f->user);
+        if (f->sink)
+            f->sink->type->abort(f->sink, true);
+        f->job = NULL;
+        fetch_free(f);
+    }
+    queue_put_later(e->queue, job, authority, at);
+}
+
+static void try_again(struct fetch *f, uint64_t at, uint64_t now)
+{
+    struct weir_engine *e = f->worker->engine;
+    const char *url = job_text(f->job, f->job->url);
+    atomic_fetch_add_explicit(&e->counters.retried, 1, memory_order_relaxed);
+    commit_event(e->commit, WEIR_EVENT_RETRY, url, NULL,
+                 at > now ? (int64_t)(at - now) / NS_PER_MS : 0, (int)f->job->attempts,
+                 &f->verdict);
+    /* An attempt begins at the first URL: where it led may have changed. */
+    bool hopped = f->url != NULL;
+    free(f->url);
+    f->url = NULL;
+    f->from_public = false;
+    f->job->hops = 0;
+    put_back(f, hopped ? job_text(f->job, f->job->authority) : NULL, at);
+}
+
+static void judge_failure(struct fetch *f, bool answered)
+{
+    struct weir_engine *e = f->worker->engine;
+    uint64_t now = clock_now();
+    struct retry_facts facts = {.outcome = f->verdict.status,
+                                .http_status = f->http_status,
+                                .answered = answered,
+                                .retry_after_ns = f->retry_after_ns,
+                                .attempts = f->job->attempts,
+                                .progressed = f->offset > f->attempt_from};
+    struct retry_decision d = retry_decide(&facts, f->job->host->options, now, &f->worker->rng);
+    if (f->job->host_is_down) {
+        d.action = RETRY_GIVE_UP;
+        d.outcome = f->verdict.status;
+        d.host = (struct host_report){.verdict = HOST_SILENT};
+    }
+    free_slot(f, &d.host);
+    if (d.action == RETRY_AT && !run_stopping(e))
+        try_again(f, d.at, now);
+    else
+        post_failure(f, d.outcome);
+}
+
+/* No descriptor was left for a socket or a file. Others in flight will give theirs back; only where
+ * there are none is it an error. */
+static void wait_for_descriptors(struct fetch *f)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct queue_counts counts;
+    queue_counts(e->queue, &counts);
+    free_slot_as(f, HOST_SILENT);
+    commit_hurry(e->commit);
+    if (counts.in_flight <= 1 && counts.inside <= 1) {
+        struct strbuf text = {0};
+        strbuf_adds(&text, f->verdict.message);
+        fail(&f->verdict, WEIR_DISK, "%s; raise \"ulimit -n\" or lower --concurrency",
+             strbuf_text(&text));
+        strbuf_free(&text);
+        post_failure(f, WEIR_DISK);
+        return;
+    }
+    if (f->job->attempts)
+        f->job->attempts--;
+    put_back(f, NULL, clock_now() + DESCRIPTOR_WAIT);
+}
+
+static status next_hop(struct fetch *f, const struct transfer_result *result,
+                       struct strbuf *authority)
+{
+    const char *here = f->url ? f->url : job_text(f->job, f->job->url);
+    struct url from, to;
+    url_init(&from);
+    url_init(&to);
+    status st = url_parse(&from, span_of(here), &f->verdict);
+    if (!st)
+        st = url_resolve(&to, here, span_of(f->location), &f->verdict);
+    if (st)
+        f->verdict.status = st = WEIR_REDIRECT;
+    if (!st)
+        st = redirect_check(&from, &to, f->job->hops + 1, f->job->host->options, &f->verdict);
+    if (!st) {
+        free(f->url);
+        f->url = strndup(to.text.p, to.text.n);
+        strbuf_add(authority, to.authority.p, to.authority.n);
+        if (!f->url || authority->failed)
+            st = fail(&f->verdict, WEIR_NOMEM, "out of memory");
+        f->from_public = f->from_public || address_is_public(result->address);
+    }
+    url_free(&from);
+    url_free(&to);
+    return st;
+}
+
+/* A hop is a new request in its target's lane. */
+static void hop(struct fetch *f, const struct transfer_result *result)
+{
+    struct strbuf authority = {0};
+    status st = next_hop(f, result, &authority);
+    f->verdict.http_status = f->http_status;
+    free_slot_as(f, HOST_ANSWERED);
+    if (st) {
+        post_failure(f, st);
+    } else {
+        f->job->hops++;
+        put_back(f, strbuf_text(&authority), 0);
+    }
+    strbuf_free(&authority);
+}
+
+/* Nothing objected on the way; is all of it here? */
+static status check_whole(struct fetch *f)
+{
+    if (f->replaying)
+        return fail(&f->verdict, WEIR_TRUNCATED,
+                    "the body ended at byte %lld, before the %lld that had been given out",
+                    (long long)f->replay_at, (long long)f->offset);
+    int64_t size = f->held.size >= 0 ? f->held.size : f->until;
+    if (size >= 0 && f->offset != size)
+        return fail(&f->verdict, WEIR_TRUNCATED, "the body ended at byte %lld of %lld",
+                    (long long)f->offset, (long long)size);
+    if (f->job->size >= 0 && f->offset != f->job->size)
+        return fail(&f->verdict, WEIR_CHECKSUM, "the body has %lld bytes, the list says %lld",
+                    (long long)f->offset, (long long)f->job->size);
+    return OK;
+}
+
+/* The kept part was of no use: asked again at once, in full, at no cost of attempts. */
+static void restart(struct fetch *f)
+{
+    free_slot_as(f, HOST_ANSWERED);
+    f->job->attempts--;
+    bool hopped = f->url != NULL;
+    free(f->url);
+    f->url = NULL;
+    f->job->hops = 0;
+    put_back(f, hopped ? job_text(f->job, f->job->authority) : NULL, 0);
+}
+
+void fetch_ended(struct fetch *f, const struct transfer_result *result)
+{
+    struct weir_engine *e = f->worker->engine;
+    fetch_detach(f);
+    bool ours = f->verdict.status != OK;
+    if (!ours && result->error.status && !f->location)
+        f->verdict = result->error;
+    if (run_stopping(e) && f->verdict.status != WEIR_DISK &&
+        !(f->good && !f->verdict.status && check_whole(f) == OK)) {
+        fetch_cut(f);
+        return;
+    }
+    if (f->verdict.status == WEIR_AGAIN) {
+        wait_for_descriptors(f);
+        return;
+    }
+    if (f->restart) {
+        restart(f);
+        return;
+    }
+    if (!f->verdict.status && f->location) {
+        hop(f, result);
+        return;
+    }
+    if (!f->verdict.status && f->good && check_whole(f) == OK) {
+        complete(f);
+        return;
+    }
+    judge_failure(f, result->answered);
+}

@@ -1,0 +1,193 @@
+/* The feeder thread; see feeder.h. */
+#include "engine/feeder.h"
+
+#include <stdlib.h>
+
+#include "engine/admission.h"
+#include "engine/commit.h"
+#include "engine/input.h"
+
+/* Posts a job that has its outcome without a transfer. Blocks for a place in the queue. */
+static status post_outcome(struct weir_engine *e, struct job *job, weir_outcome verdict,
+                           const error *err)
+{
+    struct outcome *o = outcome_new();
+    if (!o || queue_enter(e->queue)) {
+        outcome_free(o);
+        job_free(job);
+        return WEIR_CANCELLED;
+    }
+    o->job = job;
+    o->result = verdict;
+    if (verdict == WEIR_FAILED)
+        outcome_set_error(o, err);
+    run_settled(e);
+    commit_post(e->commit, o);
+    return OK;
+}
+
+static status put_job(struct weir_engine *e, struct job *job, weir_outcome verdict,
+                      const error *err)
+{
+    /* Counted before anybody else can see the job, so that the counters never fall below zero. */
+    atomic_fetch_add(&e->unsettled, 1);
+    atomic_fetch_add(&e->unfinished, 1);
+    atomic_fetch_add_explicit(&e->counters.found, 1, memory_order_relaxed);
+    if (verdict != WEIR_DONE)
+        return post_outcome(e, job, verdict, err);
+    status st = queue_put(e->queue, job);
+    if (st)
+        job_free(job);
+    return st;
+}
+
+static status out_of_memory(struct weir_engine *e)
+{
+    error err;
+    fail(&err, WEIR_NOMEM, "out of memory while reading the lists");
+    run_stop(e, WEIR_NOMEM, &err);
+    return WEIR_NOMEM;
+}
+
+static status feed(struct admission *a, const struct candidate *c)
+{
+    error err;
+    weir_outcome verdict;
+    struct job *job = admit(a, c, &verdict, &err);
+    return job ? put_job(a->engine, job, verdict, &err) : out_of_memory(a->engine);
+}
+
+static status feed_unreadable(struct admission *a, const struct record *r, const error *err)
+{
+    struct job *job = admit_unreadable(a, r->url, r->line);
+    return job ? put_job(a->engine, job, WEIR_FAILED, err) : out_of_memory(a->engine);
+}
+
+static struct span packed_span(const struct job *job, uint32_t offset)
+{
+    const char *p = job_text(job, offset);
+    if (!p)
+        return (struct span){0};
+    const char *end = p;
+    while (*end)
+        end += strlen(end) + 1;
+    return (struct span){p, (size_t)(end + 1 - p)};
+}
+
+static struct job *next_added(struct weir_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    struct job *job = e->added;
+    if (job) {
+        e->added = job->next;
+        if (!e->added)
+            e->added_end = &e->added;
+        e->added_count--;
+        pthread_cond_signal(&e->room);
+    }
+    pthread_mutex_unlock(&e->lock);
+    return job;
+}
+
+/* What weir_engine_add has left; see raw_job in engine.c. */
+static status feed_added(struct admission *a)
+{
+    struct job *raw;
+    while ((raw = next_added(a->engine)) != NULL) {
+        struct candidate c = {.url = span_of(job_text(raw, raw->url)),
+                              .name = span_of(job_text(raw, raw->name)),
+                              .id = span_of(job_text(raw, raw->id)),
+                              .headers = packed_span(raw, raw->headers),
+                              .size = raw->size,
+                              .save = raw->to_file ? WEIR_SAVE_YES : WEIR_SAVE_NO,
+                              .callbacks = raw->callbacks,
+                              .user = raw->user};
+        status st = feed(a, &c);
+        job_free(raw);
+        if (st)
+            return st;
+    }
+    return OK;
+}
+
+static bool has_added(struct weir_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    bool has = e->added != NULL;
+    pthread_mutex_unlock(&e->lock);
+    return has;
+}
+
+static status feed_record(struct admission *a, const struct record *r)
+{
+    struct candidate c = {.url = r->url, .name = r->name, .id = r->id, .extra = r->extra,
+                          .size = r->size, .line = r->line};
+    return feed(a, &c);
+}
+
+static status feed_list(struct admission *a, struct input *input)
+{
+    struct weir_engine *e = a->engine;
+    error err;
+    uint64_t records = 0;
+    status st = input_start(input, &err);
+    while (!st) {
+        struct record r = {0};
+        st = source_next(input->source, &r, &err);
+        if (st == WEIR_INPUT && r.line) {
+            st = feed_unreadable(a, &r, &err);
+        } else if (!st) {
+            st = feed_record(a, &r);
+        }
+        if (st == OK && (++records & 63) == 0 && has_added(e))
+            st = feed_added(a);
+    }
+    if (st == WEIR_END && records == 0)
+        commit_event(e->commit, WEIR_EVENT_WARNING, "a list holds no URLs", NULL, 0, 0, NULL);
+    if (st == WEIR_END || st == WEIR_CANCELLED || run_stopping(e))
+        return st == WEIR_END ? OK : WEIR_CANCELLED;
+    /* The list itself cannot be read on: said as a failure of its own, the other lists go on. */
+    struct record broken = {.url = span_of(input->list)};
+    return feed_unreadable(a, &broken, &err);
+}
+
+/* All lists are read; jobs may still be added, by callbacks until the last on_end has returned, by
+ * other threads until weir_engine_finish. */
+static status feed_until_finished(struct admission *a)
+{
+    struct weir_engine *e = a->engine;
+    atomic_store(&e->counters.all_found, true);
+    if (atomic_load(&e->unsettled) == 0)
+        commit_hurry(e->commit);
+    for (;;) {
+        status st = feed_added(a);
+        if (st)
+            return st;
+        pthread_mutex_lock(&e->lock);
+        while (!e->added && !run_stopping(e) && (e->kept_open || atomic_load(&e->unfinished) > 0))
+            pthread_cond_wait(&e->feed, &e->lock);
+        bool more = e->added && !run_stopping(e);
+        pthread_mutex_unlock(&e->lock);
+        if (!more)
+            return OK;
+    }
+}
+
+void *feeder_main(void *arg)
+{
+    struct weir_engine *e = arg;
+    struct admission a;
+    error err;
+    status st = admission_open(&a, e, &err);
+    if (st)
+        run_stop(e, st, &err);
+    else
+        st = feed_added(&a);
+    for (struct input *input = e->inputs; input && !st && !run_stopping(e); input = input->next)
+        st = feed_list(&a, input);
+    if (!st)
+        feed_until_finished(&a);
+    admission_close(&a);
+    queue_end_of_input(e->queue);
+    return NULL;
+}

@@ -1,0 +1,407 @@
+/* The life of a fetch; see fetch.h. Worker thread. */
+#include "engine/fetch.h"
+
+#include <stdlib.h>
+
+#include "engine/commit.h"
+#include "net/url.h"
+
+static void link_fetch(struct fetch *f)
+{
+    struct worker *w = f->worker;
+    pthread_mutex_lock(&w->lock);
+    f->prev = NULL;
+    f->next = w->fetches;
+    if (f->next)
+        f->next->prev = f;
+    w->fetches = f;
+    pthread_mutex_unlock(&w->lock);
+}
+
+static void unlink_fetch(struct fetch *f)
+{
+    struct worker *w = f->worker;
+    pthread_mutex_lock(&w->lock);
+    if (f->prev)
+        f->prev->next = f->next;
+    else
+        w->fetches = f->next;
+    if (f->next)
+        f->next->prev = f->prev;
+    pthread_mutex_unlock(&w->lock);
+    f->prev = f->next = NULL;
+}
+
+static void leave_list(struct fetch **list, struct fetch *f)
+{
+    while (*list && *list != f)
+        list = &(*list)->wait_next;
+    if (*list)
+        *list = f->wait_next;
+    f->wait_next = NULL;
+}
+
+static void forget_pauses(struct fetch *f)
+{
+    if (f->resume_at)
+        leave_list(&f->worker->paused, f);
+    if (f->is_blocked)
+        leave_list(&f->worker->blocked, f);
+    f->resume_at = 0;
+    f->is_blocked = false;
+}
+
+bool fetch_must_replay(const struct fetch *f)
+{
+    bool stream = f->sink && f->sink->type == &sink_stream;
+    bool gave = (f->callbacks->on_data && !f->callbacks->on_reset);
+    return f->delivered && (stream || gave);
+}
+
+/* Everything that the bytes of the body pass through. */
+static status open_chain(struct fetch *f, error *err);
+
+static struct fetch *fetch_new(struct worker *w, struct job *job)
+{
+    struct weir_engine *e = w->engine;
+    struct fetch *f = calloc(1, sizeof *f);
+    if (!f)
+        return NULL;
+    f->outcome = outcome_new();
+    if (!f->outcome) {
+        free(f);
+        return NULL;
+    }
+    f->worker = w;
+    f->job = job;
+    f->callbacks = job->callbacks ? job->callbacks : &e->callbacks;
+    f->user = job->callbacks ? job->user : e->user;
+    f->mtime = -1;
+    provenance_init(&f->held);
+    atomic_init(&f->shown_size, -1);
+    return f;
+}
+
+void fetch_free(struct fetch *f)
+{
+    if (!f)
+        return;
+    chain_close(f->chain);
+    if (f->sink) /* before the outcome, which owns the text that it borrows */
+        f->sink->type->close(f->sink);
+    outcome_free(f->outcome);
+    provenance_free(&f->held);
+    running_hash_free(f->hash);
+    running_hash_free(f->replay);
+    free(f->url);
+    free(f->location);
+    free(f);
+}
+
+static status open_sink(struct fetch *f, error *err)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct job *job = f->job;
+    bool stream = e->out_fd >= 0;
+    if (!stream && !job->to_file)
+        return OK;
+    struct strbuf origin = {0};
+    url_without_secrets(&origin, job_text(job, job->url));
+    f->outcome->origin = origin.p;
+    f->spec = (struct sink_spec){.name = stream ? e->out_name : job_text(job, job->name),
+                                 .origin = strbuf_text(&origin),
+                                 .replace = job->overwrite};
+    const struct sink_type *type = stream ? &sink_stream : &sink_file;
+    struct provenance from;
+    provenance_init(&from);
+    status st = type->open(&f->sink, stream ? &e->stream_env : &e->file_env, &f->spec, &from, err);
+    if (st)
+        return st;
+    /* Only a part of this very URL, with a validator that If-Range may carry, is gone on with. */
+    bool ours = from.written > 0 && from.url && strcmp(from.url, f->spec.origin) == 0;
+    if (ours && provenance_strong_validator(&from)) {
+        f->held = from;
+        f->offset = from.written;
+        /* A part that is whole already: its last byte is asked for again, to hear that it still is. */
+        if (from.size > 0 && f->offset >= from.size)
+            f->offset = from.size - 1;
+        return OK;
+    }
+    provenance_free(&from);
+    return OK;
+}
+
+static status chain_end(void *ctx, const void *data, size_t size, error *err)
+{
+    struct fetch *f = ctx;
+    return f->sink ? f->sink->type->write(f->sink, data, size, err) : OK;
+}
+
+static status open_chain(struct fetch *f, error *err)
+{
+    struct weir_engine *e = f->worker->engine;
+    if (!e->stage_count)
+        return OK;
+    struct chain_out end = {.write = chain_end, .ctx = f};
+    /* A stage has no memory of what an earlier run fed to another one. */
+    if (f->offset > 0) {
+        f->offset = 0;
+        provenance_free(&f->held);
+    }
+    return chain_open(&f->chain, e->stages, e->stage_count, end, err);
+}
+
+/* The attempt ends before a transfer could begin. */
+static void end_at_once(struct fetch *f, status st)
+{
+    struct transfer_result result = {0};
+    if (!f->verdict.status)
+        f->verdict.status = st;
+    fetch_ended(f, &result);
+}
+
+static bool same_origin(const char *a, const char *b)
+{
+    struct url x, y;
+    error ignored;
+    url_init(&x);
+    url_init(&y);
+    bool same = !url_parse(&x, span_of(a), &ignored) && !url_parse(&y, span_of(b), &ignored) &&
+                url_same_origin(&x, &y);
+    url_free(&x);
+    url_free(&y);
+    return same;
+}
+
+/* Credentials and headers of the run go to the origin of the first URL only; other origins get what
+ * their own [host] section says. */
+static bool credentials_allowed(struct fetch *f, const char *url)
+{
+    struct weir_engine *e = f->worker->engine;
+    const struct options *run = e->options;
+    if (f->job->host->options != run)
+        return true;
+    if (!run->http_user && !run->http_header.n)
+        return true;
+    return e->first_origin && same_origin(url, e->first_origin);
+}
+
+static void warn_credentials(struct fetch *f, const char *url)
+{
+    struct weir_engine *e = f->worker->engine;
+    if (!e->options->http_user || atomic_exchange(&e->said_credentials, true))
+        return;
+    struct strbuf text = {0};
+    strbuf_addf(&text,
+                "credentials go to %s only, not to %s; give other hosts theirs in a [host \"...\"] "
+                "section",
+                e->first_origin ? e->first_origin : "the first URL's origin",
+                job_text(f->job, f->job->authority));
+    commit_event(e->commit, WEIR_EVENT_WARNING, strbuf_text(&text), NULL, 0, 0, NULL);
+    strbuf_free(&text);
+}
+
+static void begin_attempt(struct fetch *f)
+{
+    f->attempt_started = clock_now();
+    if (!f->job->started)
+        f->job->started = f->attempt_started;
+    f->attempt_from = f->offset;
+    f->asked_from = 0;
+    f->until = -1;
+    f->good = f->restart = f->replaying = false;
+    f->http_status = 0;
+    f->retry_after_ns = -1;
+    free(f->location);
+    f->location = NULL;
+    error_clear(&f->verdict);
+}
+
+void fetch_request(struct fetch *f)
+{
+    struct job *job = f->job;
+    const char *own_url = job_text(job, job->url);
+    const char *url = f->url ? f->url : own_url;
+    begin_attempt(f);
+    struct transfer_request request = {.url = url,
+                                       .options = job->host->options,
+                                       .own_origin = credentials_allowed(f, url),
+                                       .want_headers = f->callbacks->on_begin != NULL,
+                                       .is_redirect = f->url != NULL,
+                                       .from_public = f->from_public};
+    if (!request.own_origin)
+        warn_credentials(f, url);
+    if (job->headers && (!f->url || same_origin(url, own_url)))
+        request.headers = job_text(job, job->headers);
+    const char *validator = provenance_strong_validator(&f->held);
+    if (f->offset > 0 && validator && !f->no_range) {
+        request.range_from = f->asked_from = f->offset;
+        request.if_range = validator;
+    }
+    if (!f->url)
+        job->attempts++;
+    f->outcome->requested = true;
+    status st = transfer_start(f->worker->loop, &request, &fetch_ops, f, &f->transfer, &f->verdict);
+    if (st) {
+        end_at_once(f, st);
+        return;
+    }
+    link_fetch(f);
+}
+
+/* The queue says that the host is down: its jobs fail at once, by that name. */
+static void fail_for_host(struct fetch *f)
+{
+    const struct host *h = f->job->host;
+    begin_attempt(f);
+    fail(&f->verdict, h->last_failure ? h->last_failure : WEIR_CONNECT,
+         "%s is down: it failed %u times in a row; this URL was not tried", h->authority,
+         h->failures);
+    end_at_once(f, f->verdict.status);
+}
+
+void fetch_take(struct worker *w, struct job *job)
+{
+    struct fetch *f = job->fetch;
+    w->in_flight++;
+    if (f) {
+        job->fetch = NULL;
+        atomic_fetch_sub_explicit(&w->engine->counters.kept_waiting, 1, memory_order_relaxed);
+    } else {
+        f = fetch_new(w, job);
+        if (!f) {
+            error err;
+            fail(&err, WEIR_NOMEM, "out of memory");
+            run_stop(w->engine, WEIR_NOMEM, &err);
+            struct host_report silent = {.verdict = HOST_SILENT};
+            queue_slot_free(w->engine->queue, job, &silent, clock_now());
+            w->in_flight--;
+            queue_put_later(w->engine->queue, job, NULL, 0);
+            return;
+        }
+    }
+    job->worker = -1;
+    if (job->host_is_down) {
+        fail_for_host(f);
+        return;
+    }
+    if (!f->sink && !f->chain && f->job->hops == 0) {
+        status st = open_sink(f, &f->verdict);
+        if (!st)
+            st = open_chain(f, &f->verdict);
+        if (st) {
+            error kept = f->verdict;
+            begin_attempt(f);
+            f->verdict = kept;
+            end_at_once(f, st);
+            return;
+        }
+    }
+    fetch_request(f);
+}
+
+void fetch_pause_until(struct fetch *f, uint64_t instant)
+{
+    if (f->resume_at)
+        leave_list(&f->worker->paused, f);
+    f->resume_at = instant;
+    /* Reservations grow, so the place is nearly always the last; the list is as short as the
+     * worker has slots. */
+    struct fetch **at = &f->worker->paused;
+    while (*at && (*at)->resume_at <= instant)
+        at = &(*at)->wait_next;
+    f->wait_next = *at;
+    *at = f;
+    transfer_pause(f->transfer);
+}
+
+void fetch_block(struct fetch *f)
+{
+    if (f->is_blocked || f->resume_at)
+        return;
+    f->is_blocked = true;
+    f->wait_next = f->worker->blocked;
+    f->worker->blocked = f;
+    transfer_pause(f->transfer);
+}
+
+void fetch_resume_due(struct worker *w, uint64_t now)
+{
+    while (w->paused && w->paused->resume_at <= now) {
+        struct fetch *f = w->paused;
+        w->paused = f->wait_next;
+        f->wait_next = NULL;
+        f->resume_at = 0;
+        transfer_resume(f->transfer);
+    }
+    struct fetch *list = w->blocked;
+    w->blocked = NULL;
+    while (list) {
+        struct fetch *f = list;
+        list = f->wait_next;
+        f->wait_next = NULL;
+        f->is_blocked = false;
+        if (f->sink->type->full && f->sink->type->full(f->sink))
+            fetch_block(f);
+        else
+            transfer_resume(f->transfer);
+    }
+}
+
+void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job)
+{
+    struct outcome *o = NULL;
+    if (f) {
+        chain_close(f->chain);
+        f->chain = NULL;
+        if (f->sink)
+            f->sink->type->abort(f->sink, true);
+        o = f->outcome;
+        o->bytes = f->offset;
+        if (f->sink)
+            f->sink->type->close(f->sink);
+        f->sink = NULL;
+        f->outcome = NULL;
+        fetch_free(f);
+    } else {
+        o = outcome_new();
+    }
+    job->fetch = NULL;
+    if (!o) { /* no memory to say so: the job ends unheard */
+        queue_done(e->queue, job);
+        run_finished(e);
+        return;
+    }
+    error err;
+    fail(&err, WEIR_CANCELLED, "the run was stopped before this URL was done");
+    outcome_set_error(o, &err);
+    o->job = job;
+    o->result = WEIR_FAILED;
+    o->silent = true;
+    o->ended = clock_now();
+    run_settled(e);
+    commit_post(e->commit, o);
+}
+
+/* Used when the transfer is over, by its end or by ours. */
+void fetch_detach(struct fetch *f)
+{
+    forget_pauses(f);
+    if (f->transfer)
+        unlink_fetch(f);
+    f->transfer = NULL;
+}
+
+void fetch_cut(struct fetch *f)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct transfer *t = f->transfer;
+    fetch_detach(f);
+    if (t)
+        transfer_cancel(t);
+    struct host_report silent = {.verdict = HOST_SILENT};
+    queue_slot_free(e->queue, f->job, &silent, clock_now());
+    f->worker->in_flight--;
+    queue_settled(e->queue, f->job);
+    fetch_abandon(e, f, f->job);
+}

@@ -1,0 +1,95 @@
+/* A fetch: a job being worked on. It owns the sink, the chain, the offset reached and what vouches for it, from
+ * take to end, over all the transfers that it takes to get there.
+ *
+ *   fetch_take ── request ──> answer_head ──> answer_data ... ──> answer_end
+ *                    ^                                              │
+ *                    │      hop, retry: slot freed, job put back    ├─> sealed  ─> commit
+ *                    └──────────────────────────────────────────────┴─> failed  ─> commit
+ *
+ * fetch.c       life: take, request, pause, let go
+ * answer.c      what an answer means, and where its bytes go
+ * ending.c      what the end of a transfer means: done, hop, retry, failed
+ */
+#ifndef WEIR_ENGINE_FETCH_H
+#define WEIR_ENGINE_FETCH_H
+
+#include "core/digest.h"
+#include "engine/outcome.h"
+#include "engine/worker.h"
+
+struct fetch {
+    struct fetch *prev, *next;       /* worker->fetches */
+    struct fetch *wait_next;         /* worker->paused or ->blocked */
+    struct worker *worker;
+    struct job *job;
+    const weir_callbacks *callbacks; /* never NULL */
+    void *user;
+    struct outcome *outcome;         /* made first, so that the end cannot fail */
+    struct sink *sink;               /* NULL: callbacks only */
+    struct sink_spec spec;
+    struct chain *chain;             /* NULL: no stages */
+    struct transfer *transfer;       /* NULL: none under way */
+
+    /* the request */
+    char *url;                       /* redirect target; NULL = the job's URL */
+    bool from_public;                /* the hop before came from a public address */
+    bool no_range;                   /* the server's answers to Range cannot be used */
+
+    /* the body */
+    struct provenance held;          /* what vouches for the bytes 0..offset */
+    int64_t offset;                  /* bytes consumed: in the sink, given to the callbacks */
+    _Atomic int64_t shown_offset, shown_size; /* for those who look */
+    bool sink_begun;                 /* the sink stands at `offset` */
+    bool begun;                      /* on_begin was called for what is held */
+    bool delivered;                  /* callbacks or a stream have had bytes of it in this run */
+    struct running_hash *hash;       /* of the bytes 0..offset, where they cannot be taken back */
+    struct running_hash *replay;     /* of the bytes that come again */
+    int64_t replay_at;               /* how far they have come; only while `replaying` */
+    bool replaying;
+
+    /* this attempt */
+    uint64_t attempt_started;
+    int64_t attempt_from;            /* offset at its start */
+    int64_t asked_from;              /* Range that was asked for, 0 = none */
+    int64_t until;                   /* the answer ends at this offset, -1 = unknown */
+    bool good;                       /* the body is being taken */
+    bool restart;                    /* ask again at once without Range; no attempt is spent */
+    int http_status;
+    int64_t retry_after_ns;
+    int64_t mtime;                   /* Last-Modified, -1 = none */
+    char *location;                  /* of a redirect */
+    error verdict;                   /* ours; status OK = nothing to object */
+
+    /* pauses */
+    uint64_t resume_at;              /* 0 = not paused by a limit */
+    bool is_blocked;
+};
+
+/* Begins or goes on with a job that the queue has handed out. Takes the job. */
+void fetch_take(struct worker *w, struct job *job);
+/* Sends the next request. On failure the attempt ends as if the transfer had. */
+void fetch_request(struct fetch *f);
+/* The run stops: cuts the transfer, keeps what can be resumed, posts the job as not ended. */
+void fetch_cut(struct fetch *f);
+/* The same for a job that no worker holds any more; f may be NULL. */
+void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job);
+/* Frees everything but the job; the sink and the outcome too where they have not been handed on. */
+void fetch_free(struct fetch *f);
+
+void fetch_pause_until(struct fetch *f, uint64_t instant);
+void fetch_block(struct fetch *f);
+/* Resumes all that are due at `now`, and the blocked ones whose sink has room. */
+void fetch_resume_due(struct worker *w, uint64_t now);
+
+/* May bytes that have been given away not be taken back? Then they are replayed, not reset. */
+bool fetch_must_replay(const struct fetch *f);
+
+extern const struct transfer_ops fetch_ops; /* answer.c */
+
+/* Takes the fetch out of all lists of the worker: its transfer is over. */
+void fetch_detach(struct fetch *f);
+
+/* ending.c: the transfer is gone; err tells how it ended where our own verdict does not. */
+void fetch_ended(struct fetch *f, const struct transfer_result *result);
+
+#endif

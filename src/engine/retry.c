@@ -1,0 +1,84 @@
+/* What to do after an attempt; see retry.h. Pure: called by the worker of the fetch, and by a table
+ * in the tests.
+ */
+#include "engine/retry.h"
+
+static bool is_refusal(const struct retry_facts *f)
+{
+    return (f->outcome == WEIR_HTTP || f->outcome == WEIR_RATE_LIMITED) &&
+           (f->http_status == 429 || f->http_status == 503);
+}
+
+/* The class under which a job is reported that is not tried again. */
+static status final_class(const struct retry_facts *f)
+{
+    if (is_refusal(f) && (f->http_status == 429 || f->retry_after_ns >= 0))
+        return WEIR_RATE_LIMITED;
+    return f->outcome;
+}
+
+static bool is_retryable(const struct retry_facts *f, const struct options *options)
+{
+    if (f->outcome == WEIR_RATE_LIMITED)
+        return true;
+    if (f->outcome == WEIR_HTTP) /* what is not there does not come by asking again */
+        return f->http_status != 404 && f->http_status != 410 &&
+               status_set_has(&options->retry_statuses, f->http_status);
+    return weir_status_grade(f->outcome) == WEIR_GRADE_RETRY;
+}
+
+static enum host_verdict verdict_on(const struct retry_facts *f)
+{
+    if (is_refusal(f))
+        return HOST_REFUSED;
+    switch (f->outcome) {
+    case WEIR_DNS:
+    case WEIR_CONNECT:
+    case WEIR_TLS:
+    case WEIR_TIMEOUT:
+    case WEIR_STALLED:
+        return f->answered ? HOST_SILENT : HOST_UNREACHABLE;
+    case WEIR_TRUNCATED:
+    case WEIR_CANCELLED:
+        return HOST_SILENT;
+    default: /* an HTTP status, or trouble with what was received */
+        return f->answered ? HOST_ANSWERED : HOST_SILENT;
+    }
+}
+
+static uint64_t back_off(const struct retry_facts *f, const struct options *options,
+                         struct rng *rng)
+{
+    uint64_t longest = (uint64_t)options->retry_backoff_max;
+    uint64_t cap = (uint64_t)options->retry_backoff;
+    for (uint32_t step = f->progressed ? 1 : f->attempts; step > 1 && cap < longest; step--)
+        cap *= 2;
+    return rng_below(rng, (cap < longest ? cap : longest) + 1);
+}
+
+struct retry_decision retry_decide(const struct retry_facts *facts, const struct options *options,
+                                   uint64_t now, struct rng *rng)
+{
+    struct retry_decision d = {.action = RETRY_GIVE_UP, .outcome = final_class(facts)};
+    bool told = facts->retry_after_ns >= 0;
+    bool too_long = told && facts->retry_after_ns > options->retry_retry_after_max;
+    uint64_t wait = back_off(facts, options, rng);
+    uint64_t asked = told ? (uint64_t)facts->retry_after_ns : 0;
+
+    d.host.verdict = verdict_on(facts);
+    d.host.failure = d.outcome;
+    if (d.host.verdict == HOST_REFUSED) {
+        /* 503 without Retry-After may concern this one resource: only the job backs off. */
+        if (told || facts->http_status == 429)
+            d.host.hold_until = now + (told ? asked : wait);
+        d.host.too_long = too_long;
+    }
+    bool retryable = is_retryable(facts, options);
+    if (retryable && too_long)
+        d.outcome = WEIR_RATE_LIMITED;
+    if (!retryable || too_long || facts->attempts > options->retry_retries)
+        return d;
+    d.action = RETRY_AT;
+    d.at = now + (wait > asked ? wait : asked);
+    return d;
+}

@@ -1,0 +1,40 @@
+/* A worker: one thread, one loop of transfers, and the fetches that live in it.
+ *
+ * It takes jobs while it has slots, waits in one place (net_loop_wait), and resumes the transfers that a
+ * limit or a full reader has paused. Everything of a fetch happens here, so a fetch needs no lock;
+ * only the list of fetches is shared, with those who look at what is in flight.
+ */
+#ifndef WEIR_ENGINE_WORKER_H
+#define WEIR_ENGINE_WORKER_H
+
+#include "engine/run.h"
+#include "net/transfer.h"
+
+struct fetch;
+
+struct worker {
+    struct weir_engine *engine;
+    uint32_t index;
+    pthread_t thread;
+    bool started;
+    struct net_loop *loop;
+    struct rng rng;
+    uint32_t in_flight;     /* slots held */
+    struct fetch *paused;   /* until an instant, earliest first */
+    struct fetch *blocked;  /* until a sink has room */
+    pthread_mutex_t lock;
+    /* guarded by lock for other threads; only the worker writes */
+    struct fetch *fetches;  /* with a transfer under way */
+};
+
+status worker_open(struct worker *w, struct weir_engine *engine, uint32_t index, error *err);
+status worker_start(struct worker *w, error *err);
+/* After the thread has been joined. */
+void worker_close(struct worker *w);
+/* Any thread. */
+void worker_wake(struct worker *w);
+
+/* Adds what this worker has in flight to the rows, keeping the `max` largest. Any thread. */
+size_t worker_transfers(struct worker *w, weir_transfer_info *rows, size_t n, size_t max);
+
+#endif

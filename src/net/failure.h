@@ -1,0 +1,11 @@
+/* What a failed exchange is called, and what is said of it. */
+#ifndef WEIR_NET_FAILURE_H
+#define WEIR_NET_FAILURE_H
+
+#include "net/loop.h"
+
+/* Fills *err for an exchange that libcurl ended with `code` (not CURLE_OK). One line, begins with
+ * "host:port: ". */
+void failure_explain(struct transfer *t, CURLcode code, error *err);
+
+#endif

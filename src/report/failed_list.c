@@ -1,0 +1,275 @@
+/* The list of failed records, which can be read as a list again; see report.h. Runs on the commit
+ * thread.
+ *
+ * The list may be the very one that this run reads (-i failed.tsv --failed failed.tsv). So rows go
+ * to a file beside it, "NAME.new", which takes the name at the end: whatever stops the run, one of
+ * the two tells what is left to do. What an earlier run left is replaced or removed only when it
+ * begins as our lists begin; a file that somebody else made is never touched.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "report/line_writer.h"
+#include "report/redact.h"
+#include "report/report.h"
+
+#define HEADER "url\tname\tid"
+
+struct failed_list {
+    struct line_writer out;
+    char *path;           /* the final name; NULL: rows go straight to a device or a pipe */
+    char *temporary;      /* where they go until the end */
+    bool earlier;         /* a list of an earlier run has the name */
+    bool keep_earlier;
+    bool any;             /* the header has been written */
+    bool with_size;       /* the header has a column "size" */
+    struct strbuf extra;  /* names of further columns: each ends in NUL, and one more NUL */
+    struct strbuf scratch;
+};
+
+/* Whether `path` may be replaced: it is not there, empty, or a list of ours. */
+static status check_replaceable(const char *path, bool *exists, error *err)
+{
+    char head[sizeof HEADER - 1];
+    *exists = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0 && errno == ENOENT)
+        return OK;
+    if (fd < 0)
+        return fail_errno(err, WEIR_DISK, errno, "%s: cannot be opened", path);
+    ssize_t n = read(fd, head, sizeof head);
+    int sys_errno = errno;
+    close(fd);
+    if (n < 0)
+        return fail_errno(err, WEIR_DISK, sys_errno, "%s: cannot be read", path);
+    if (n && ((size_t)n < sizeof head || memcmp(head, HEADER, sizeof head) != 0))
+        return fail(err, WEIR_USAGE,
+                    "%s: exists and is no list of failed URLs, so it is left alone; name another "
+                    "file or remove it", path);
+    *exists = true;
+    return OK;
+}
+
+/* Rows go straight to what cannot be renamed onto: a pipe, a terminal, a descriptor's name. */
+static bool is_direct(const char *path)
+{
+    struct stat st;
+    if (names_standard_output(path) || strncmp(path, "/dev/", 5) == 0 ||
+        strncmp(path, "/proc/", 6) == 0)
+        return true;
+    return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
+/* The name that rename is to replace: behind a symbolic link, what it points to. */
+static char *resolved(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real ? real : strdup(path);
+}
+
+static status open_beside(struct failed_list *f, const char *path, error *err)
+{
+    f->path = resolved(path);
+    size_t size = f->path ? strlen(f->path) + sizeof ".new" : 0;
+    f->temporary = size ? malloc(size) : NULL;
+    if (!f->temporary)
+        return fail(err, WEIR_NOMEM, "%s: out of memory for the list of failed URLs", path);
+    snprintf(f->temporary, size, "%s.new", f->path);
+    bool left_over;
+    status st = check_replaceable(f->path, &f->earlier, err);
+    if (!st)
+        st = check_replaceable(f->temporary, &left_over, err);
+    /* Opened now, so that a folder that cannot be written is known before the run, not after it. */
+    return st ? st : line_writer_open(&f->out, f->temporary, O_TRUNC, err);
+}
+
+static void failed_free(struct failed_list *f)
+{
+    strbuf_free(&f->extra);
+    strbuf_free(&f->scratch);
+    free(f->path);
+    free(f->temporary);
+    free(f);
+}
+
+status failed_open(struct failed_list **out, const char *path, error *err)
+{
+    struct failed_list *f = calloc(1, sizeof *f);
+    if (!f)
+        return fail(err, WEIR_NOMEM, "%s: out of memory for the list of failed URLs", path);
+    status st = is_direct(path) ? line_writer_open(&f->out, path, 0, err)
+                                : open_beside(f, path, err);
+    if (st) {
+        failed_free(f);
+        return st;
+    }
+    *out = f;
+    return OK;
+}
+
+void failed_keep_earlier(struct failed_list *f)
+{
+    f->keep_earlier = true;
+}
+
+/* ---- rows ---- */
+
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+/* A cell: what would break the row, or could not be read back, is dropped. */
+static void add_cell(struct strbuf *line, struct span text)
+{
+    for (size_t i = 0; i < text.n; i++)
+        if (!is_control(text.p[i]))
+            strbuf_addc(line, text.p[i]);
+}
+
+/* A job's name has been through the sanitiser, and on the way back it will be again. So it is put
+ * as it was before: every %XX in it is an escape. A name that a list cannot hold (a control
+ * character, a '/' that parts no folders) is left out; the URL gives it again. */
+static void add_name(struct failed_list *f, const char *name)
+{
+    strbuf_clear(&f->scratch);
+    for (; name && *name; name++) {
+        int high = *name == '%' ? hex_value(name[1]) : -1;
+        int low = high >= 0 ? hex_value(name[2]) : -1;
+        char c = low >= 0 ? (char)(high * 16 + low) : *name;
+        if (low >= 0 && (c == '/' || is_control(c)))
+            return;
+        strbuf_addc(&f->scratch, c);
+        name += low >= 0 ? 2 : 0;
+    }
+    add_cell(&f->out.pending, (struct span){strbuf_text(&f->scratch), f->scratch.n});
+}
+
+static const char *extra_value(const char *extra, const char *name)
+{
+    while (extra && *extra) {
+        const char *value = extra + strlen(extra) + 1;
+        if (strcmp(extra, name) == 0)
+            return value;
+        extra = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+/* The columns of the first record that failed are the columns of the list. */
+static void add_header(struct failed_list *f, const struct job *job)
+{
+    struct strbuf *line = &f->out.pending;
+    strbuf_adds(line, HEADER);
+    f->with_size = job->size >= 0;
+    if (f->with_size)
+        strbuf_adds(line, "\tsize");
+    const char *extra = job_text(job, job->extra);
+    while (extra && *extra) {
+        const char *value = extra + strlen(extra) + 1;
+        strbuf_addc(line, '\t');
+        add_cell(line, span_of(extra));
+        strbuf_add(&f->extra, extra, strlen(extra) + 1);
+        extra = value + strlen(value) + 1;
+    }
+    strbuf_addc(&f->extra, '\0');
+    strbuf_addc(line, '\n');
+}
+
+static void add_row(struct failed_list *f, const struct job *job)
+{
+    struct strbuf *line = &f->out.pending;
+    strbuf_clear(&f->scratch);
+    redact_url(&f->scratch, span_of(job_text(job, job->url)));
+    add_cell(line, (struct span){strbuf_text(&f->scratch), f->scratch.n});
+    strbuf_addc(line, '\t');
+    add_name(f, job_text(job, job->name));
+    strbuf_addc(line, '\t');
+    add_cell(line, span_of(job_text(job, job->id)));
+    if (f->with_size)
+        strbuf_addc(line, '\t');
+    if (f->with_size && job->size >= 0)
+        strbuf_addf(line, "%lld", (long long)job->size);
+    for (const char *name = strbuf_text(&f->extra); *name; name += strlen(name) + 1) {
+        strbuf_addc(line, '\t');
+        add_cell(line, span_of(extra_value(job_text(job, job->extra), name)));
+    }
+    strbuf_addc(line, '\n');
+}
+
+/* What a list could not be read on from is told as a failure too, but it is no record. */
+static bool is_record(const struct job *job)
+{
+    return job->url && (job->line || job->authority);
+}
+
+status failed_write(struct failed_list *f, const struct job *job, error *err)
+{
+    if (!is_record(job))
+        return OK;
+    status st = line_writer_ready(&f->out, err);
+    if (st)
+        return st;
+    struct strbuf *pending = &f->out.pending;
+    size_t before = pending->n;
+    bool first = !f->any;
+    if (first)
+        add_header(f, job);
+    add_row(f, job);
+    f->any = true;
+    if (!pending->failed && !f->extra.failed && !f->scratch.failed)
+        return OK;
+    /* Whole lines or none. */
+    pending->failed = false;
+    pending->n = before;
+    if (pending->p)
+        pending->p[before] = '\0';
+    if (first) {
+        strbuf_clear(&f->extra);
+        f->any = false;
+    }
+    return fail(err, WEIR_NOMEM, "%s: out of memory for the list of failed URLs", f->out.path);
+}
+
+status failed_flush(struct failed_list *f, error *err)
+{
+    return line_writer_flush(&f->out, err);
+}
+
+/* Gives the list its name, or, when nothing has failed, takes away the one of an earlier run. A
+ * list that could not be written whole does not replace one that was. */
+static status put_in_place(struct failed_list *f, bool whole, error *err)
+{
+    bool keep = f->earlier && (f->keep_earlier || !whole);
+    if (f->any && !keep) {
+        if (rename(f->temporary, f->path) == 0)
+            return OK;
+        return fail_errno(err, WEIR_DISK, errno, "%s: cannot be renamed to %s", f->temporary,
+                          f->path);
+    }
+    if (whole || !f->any)
+        unlink(f->temporary);
+    if (!f->any && !keep && f->earlier && unlink(f->path) && errno != ENOENT)
+        return fail_errno(err, WEIR_DISK, errno,
+                          "%s: is of an earlier run and cannot be removed, though nothing failed",
+                          f->path);
+    return OK;
+}
+
+status failed_close(struct failed_list *f, error *err)
+{
+    if (!f)
+        return OK;
+    status st = line_writer_close(&f->out, err);
+    if (f->path) {
+        status placed = put_in_place(f, st == OK, st ? NULL : err);
+        st = st ? st : placed;
+    }
+    failed_free(f);
+    return st;
+}

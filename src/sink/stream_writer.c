@@ -1,0 +1,196 @@
+/* The writer thread of a stream; see stream_writer.h. */
+#include "sink/stream_writer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/thread.h"
+
+#define RING_BYTES (1u << 20)
+/* Above this, whoever puts pauses. What libcurl has received already still comes: the rest of the
+ * ring takes it. */
+#define RING_HIGH (RING_BYTES / 2)
+#define RING_LOW (RING_BYTES / 8)
+
+struct stream_writer {
+    int fd;
+    char *name;
+    void (*room)(void *ctx);
+    void *ctx;
+    pthread_t thread;
+    bool started;
+    char *ring;
+
+    pthread_mutex_t lock;
+    pthread_cond_t filled;  /* for the thread */
+    pthread_cond_t drained; /* for flush, and for a put that found no room at all */
+    /* guarded by lock */
+    uint64_t put, written;  /* bytes since the start; their difference is in the ring */
+    bool told_full;         /* somebody pauses: call `room` when it has drained */
+    bool closing;
+    int failure;            /* errno of the write that failed */
+};
+
+static status failure_locked(struct stream_writer *w, error *err)
+{
+    if (w->failure == EPIPE)
+        return fail(err, WEIR_CANCELLED, "the reader of %s has gone", w->name);
+    return fail_errno(err, WEIR_DISK, w->failure, "%s: writing failed", w->name);
+}
+
+/* Writes one piece; called without the lock. 0 or errno. */
+static int write_piece(struct stream_writer *w, const char *p, size_t n)
+{
+    while (n > 0) {
+        ssize_t done = write(w->fd, p, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno;
+        p += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}
+
+static void *writer_main(void *arg)
+{
+    struct stream_writer *w = arg;
+    pthread_mutex_lock(&w->lock);
+    for (;;) {
+        while (w->put == w->written && !w->closing && !w->failure)
+            pthread_cond_wait(&w->filled, &w->lock);
+        if (w->failure || w->put == w->written)
+            break;
+        size_t at = (size_t)(w->written % RING_BYTES);
+        size_t n = (size_t)(w->put - w->written);
+        if (n > RING_BYTES - at)
+            n = RING_BYTES - at;
+        if (n > RING_BYTES / 16) /* small pieces, so that room appears early */
+            n = RING_BYTES / 16;
+        pthread_mutex_unlock(&w->lock);
+        int failure = write_piece(w, w->ring + at, n);
+        pthread_mutex_lock(&w->lock);
+        w->written += n;
+        w->failure = failure;
+        bool tell = w->told_full && (failure || w->put - w->written <= RING_LOW);
+        if (tell)
+            w->told_full = false;
+        pthread_cond_broadcast(&w->drained);
+        if (!tell)
+            continue;
+        pthread_mutex_unlock(&w->lock);
+        w->room(w->ctx);
+        pthread_mutex_lock(&w->lock);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+status stream_writer_open(struct stream_writer **out, int fd, const char *name,
+                          void (*room)(void *ctx), void *ctx, error *err)
+{
+    struct stream_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return fail(err, WEIR_NOMEM, "out of memory");
+    w->fd = fd;
+    w->room = room;
+    w->ctx = ctx;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->filled, NULL);
+    pthread_cond_init(&w->drained, NULL);
+    w->name = strdup(name);
+    w->ring = malloc(RING_BYTES);
+    status st = w->name && w->ring ? OK : fail(err, WEIR_NOMEM, "out of memory");
+    if (!st) {
+        int rc = thread_start(&w->thread, writer_main, w);
+        w->started = rc == 0;
+        if (rc)
+            st = fail_errno(err, WEIR_NOMEM, rc, "cannot start the writer of %s", name);
+    }
+    if (st) {
+        stream_writer_close(w);
+        return st;
+    }
+    *out = w;
+    return OK;
+}
+
+void stream_writer_close(struct stream_writer *w)
+{
+    if (!w)
+        return;
+    if (w->started) {
+        pthread_mutex_lock(&w->lock);
+        w->closing = true;
+        pthread_cond_signal(&w->filled);
+        pthread_mutex_unlock(&w->lock);
+        pthread_join(w->thread, NULL);
+    }
+    pthread_cond_destroy(&w->drained);
+    pthread_cond_destroy(&w->filled);
+    pthread_mutex_destroy(&w->lock);
+    free(w->ring);
+    free(w->name);
+    free(w);
+}
+
+status stream_writer_put(struct stream_writer *w, const void *data, size_t size, error *err)
+{
+    const char *p = data;
+    status st = OK;
+    pthread_mutex_lock(&w->lock);
+    while (size > 0 && !st) {
+        while (w->put - w->written == RING_BYTES && !w->failure)
+            pthread_cond_wait(&w->drained, &w->lock);
+        if (w->failure) {
+            st = failure_locked(w, err);
+            break;
+        }
+        size_t at = (size_t)(w->put % RING_BYTES);
+        size_t n = RING_BYTES - (size_t)(w->put - w->written);
+        if (n > RING_BYTES - at)
+            n = RING_BYTES - at;
+        if (n > size)
+            n = size;
+        memcpy(w->ring + at, p, n);
+        w->put += n;
+        p += n;
+        size -= n;
+        pthread_cond_signal(&w->filled);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return st;
+}
+
+bool stream_writer_full(struct stream_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool full = !w->failure && w->put - w->written >= RING_HIGH;
+    if (full)
+        w->told_full = true;
+    pthread_mutex_unlock(&w->lock);
+    return full;
+}
+
+status stream_writer_flush(struct stream_writer *w, error *err)
+{
+    pthread_mutex_lock(&w->lock);
+    uint64_t until = w->put;
+    while (w->written < until && !w->failure)
+        pthread_cond_wait(&w->drained, &w->lock);
+    status st = w->failure ? failure_locked(w, err) : OK;
+    pthread_mutex_unlock(&w->lock);
+    return st;
+}
+
+bool stream_writer_reader_gone(struct stream_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    bool gone = w->failure == EPIPE;
+    pthread_mutex_unlock(&w->lock);
+    return gone;
+}

@@ -1,0 +1,111 @@
+"""weir beside curl, wget2 and aria2: the rows, in the order in which they are run. See run.sh."""
+import argparse
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import bench_bounds
+import bench_rows
+from bench_client import Bench
+from bench_report import Report
+from bench_server import Server
+
+ROWS = {"small": bench_rows.small_files, "large": bench_rows.large_files,
+        "tls": bench_rows.tls_files, "list": bench_rows.long_list,
+        "many": bench_bounds.many_transfers,
+        "busy": bench_bounds.refusing_host, "rates": bench_bounds.rates,
+        "durability": bench_rows.disk_durability}
+
+
+class Context:
+    """What every row needs: the program, the server, the bench, the report and how much to do."""
+
+    def __init__(self, options):
+        self.weir = os.path.abspath(options.weir)
+        self.bare_copy = options.bare_copy
+        self.disk = options.disk
+        self.rounds = options.rounds or (2 if options.quick else 5)
+        self.list_rounds = 1 if options.quick else 3
+        self.list_length = 100_000 if options.quick else 1_000_000
+        self.list_limit_s = 60
+        self.busy_s = 5 if options.quick else 20
+        self.rate_s = 5 if options.quick else 10
+        self.disk_type = subprocess.run(["df", "--output=fstype", self.disk], check=True,
+                                        capture_output=True, text=True).stdout.split()[-1]
+        self.report = self.server = self.bench = self.work = None
+
+
+def first_line(*command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return f"{command[0]}: not installed"
+    return (done.stdout or done.stderr).split("\n")[0]
+
+
+def print_machine(ctx):
+    print(f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, load "
+          f"{os.getloadavg()[0]:.2f}; server and clients share the cores")
+    for line in (first_line(ctx.weir, "--version"), first_line("nginx", "-v"),
+                 first_line("curl", "--version").split(" (")[0], first_line("wget2", "--version"),
+                 first_line("aria2c", "--version")):
+        print(f"  {line}")
+
+
+def parse():
+    parser = argparse.ArgumentParser(prog="sh tests/bench/run.sh",
+                                     description="weir beside its peers")
+    parser.add_argument("--quick", action="store_true",
+                        help="small sizes, two rounds: a smoke test, not a measurement")
+    parser.add_argument("--rows", default=",".join(ROWS), help="which, of " + ",".join(ROWS))
+    parser.add_argument("--rounds", type=int, help="rounds that count (default 5)")
+    parser.add_argument("--weir", required=True, help="the program (default: built in build-bench)")
+    parser.add_argument("--memory-disk", default="/dev/shm", help="for files served and received")
+    parser.add_argument("--disk", default="/var/tmp", help="for the durability row")
+    parser.add_argument("--json", help="every run and goal as a line of JSON")
+    parser.add_argument("--measure", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--bare-copy", required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.rows = options.rows.split(",")
+    unknown = [row for row in options.rows if row not in ROWS]
+    if unknown:
+        parser.error(f"--rows: no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}")
+    return options
+
+
+def check_space(options, small_count, large_count, large_bytes):
+    """Files served, files received, and a margin for lists and the sparse rows."""
+    need = 2 * (small_count * 4096 + large_count * large_bytes) + 1_500_000_000
+    free = shutil.disk_usage(options.memory_disk).free
+    if free < need:
+        raise SystemExit(f"bench: {options.memory_disk} has {free / 1e9:.1f} GB free, needed are "
+                         f"{need / 1e9:.1f}; use --memory-disk DIR or --quick")
+
+
+def main():
+    options = parse()
+    ctx = Context(options)
+    small_count = 2_000 if options.quick else 10_000
+    large_bytes = (32 if options.quick else 256) << 20
+    check_space(options, small_count, 8, large_bytes)
+    print_machine(ctx)
+    ctx.report = Report(options.json)
+    ctx.work = tempfile.mkdtemp(prefix="weir-bench-work-", dir=options.memory_disk)
+    try:
+        ctx.bench = Bench(options.measure, ctx.work)
+        with Server(options.memory_disk, small_count, 8, large_bytes) as ctx.server:
+            for row in options.rows:
+                ROWS[row](ctx)
+    finally:
+        if ctx.bench:
+            ctx.bench.stop()
+        shutil.rmtree(ctx.work, ignore_errors=True)
+    ctx.report.summary()
+    return 1 if any(client.startswith("weir") for _, client, _ in ctx.report.broken) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

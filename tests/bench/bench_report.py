@@ -1,0 +1,87 @@
+"""What the bench prints: a table a row, the goals under it, and every run as a line of JSON."""
+import json
+from statistics import median
+
+
+def megabytes(size):
+    return f"{size / 1e6:.1f}"
+
+
+class Report:
+    def __init__(self, json_path):
+        self.json = open(json_path, "w") if json_path else None
+        self.goals = []     # (row, text, met)
+        self.broken = []    # runs that did not do their work
+
+    def write(self, **fields):
+        if self.json:
+            self.json.write(json.dumps(fields) + "\n")
+            self.json.flush()
+
+    def title(self, text):
+        print(f"\n{text}", flush=True)
+
+    def note(self, text):
+        print(f"  {text}", flush=True)
+
+    def run(self, row, client, number, figures):
+        self.write(kind="run", row=row, client=client, round=number, **figures)
+
+    def fault(self, row, client, text):
+        self.broken.append((row, client, text))
+        self.note(f"{client}: NOT MEASURED: {text}")
+        self.write(kind="fault", row=row, client=client, text=text)
+
+    def goal(self, row, text, value, limit, unit):
+        """`value` and `limit` in `unit`; "met", or "short" and by how much."""
+        met = value <= limit
+        verdict = "met" if met else \
+            f"SHORT by {value - limit:.3g} {unit} ({value / limit:.2f} x the goal)"
+        line = f"goal: {text}: {value:.3g} {unit}, wanted <= {limit:.3g}: {verdict}"
+        self.note(line)
+        self.goals.append((row, line, met))
+        self.write(kind="goal", row=row, text=text, value=value, limit=limit, unit=unit, met=met)
+
+    def table(self, header, rows):
+        rows = [header] + rows
+        widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+        for row in rows:
+            cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
+            print("  " + "  ".join(cells).rstrip(), flush=True)
+
+    def summary(self):
+        print("\nGoals", flush=True)
+        for row, line, _ in self.goals:
+            self.note(f"{row}: {line.removeprefix('goal: ')}")
+        short = sum(not met for _, _, met in self.goals)
+        self.note(f"{len(self.goals) - short} of {len(self.goals)} met")
+        for row, client, text in self.broken:
+            self.note(f"not measured: {row}, {client}: {text}")
+
+
+def middle(runs, key):
+    return median(run[key] for run in runs)
+
+
+def comparison(report, runs, work, unit):
+    """The table of a row: medians for each client, and weir's ratio to each peer. `work` is what a
+    run moves, in `unit`."""
+    ours = runs.get("weir")
+    rows = []
+    for name, own in runs.items():
+        wall, cpu = middle(own, "wall_s"), middle(own, "cpu_s")
+        spread = f"{min(r['wall_s'] for r in own):.3f}-{max(r['wall_s'] for r in own):.3f}"
+        ratios = ["", ""]
+        if ours and name != "weir":
+            ratios = [f"{middle(ours, 'wall_s') / wall:.2f}",
+                      f"{middle(ours, 'cpu_s') / cpu:.2f}" if cpu else ""]
+        rows.append([name, f"{wall:.3f}", spread, f"{work / wall:,.0f}", f"{cpu:.3f}",
+                     megabytes(middle(own, "peak_bytes")), *ratios])
+    report.table(["client", "wall s", "(min-max)", unit, "CPU s", "peak MB",
+                  "weir/it wall", "weir/it CPU"], rows)
+
+
+def best_peer(runs, peers, key="wall_s"):
+    """The name of the fastest peer, and its median."""
+    medians = [(middle(runs[name], key), name) for name in peers if runs.get(name)]
+    return min(medians)[::-1] if medians else (None, None)

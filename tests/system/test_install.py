@@ -1,0 +1,63 @@
+"""Installed into an empty prefix, weir is found by pkg-config and CMake, and the examples run."""
+import os
+import subprocess
+
+from harness import BUILD, SOURCE, Case, main
+
+
+class Installed(Case):
+    def setUp(self):
+        super().setUp()
+        self.prefix = self.path("prefix")
+        done = subprocess.run(["cmake", "--install", BUILD, "--prefix", self.prefix], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def find(self, name):
+        found = [os.path.join(where, name) for where, _, names in os.walk(self.prefix) if name in names]
+        self.assertEqual(len(found), 1, f"{name} below the prefix: {found}")
+        return found[0]
+
+    def test_everything_is_in_its_place(self):
+        for name in ("weir.h", "stage.h", "libweir.so", "libweir.a", "weir.pc", "weir-config.cmake", "weir.1"):
+            self.find(name)
+        self.assertTrue(self.find("weir.h").endswith("include/weir/weir.h"))
+        run = self.run_weir("--version", command=os.path.join(self.prefix, "bin/weir"))
+        self.assert_code(run, 0)
+
+    def test_library_exports_nothing_but_its_own_names(self):
+        names = subprocess.run(["nm", "-D", "--defined-only", self.find("libweir.so")], check=True,
+                               stdout=subprocess.PIPE, text=True).stdout.split("\n")
+        exported = [line.split()[-1] for line in names if line.strip()]
+        self.assertGreater(len(exported), 20)
+        self.assertEqual([name for name in exported if not name.startswith("weir_")], [])
+
+    def test_examples_build_against_it_and_run(self):
+        server = self.faults()
+        paths = [f"r/s{i}/5000/n{i}" for i in range(5)]
+        done = subprocess.run(["sh", os.path.join(SOURCE, "examples/check.sh"), self.prefix, server.base, *paths],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment(),
+                              timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout[-4000:])
+
+    def test_header_is_enough_for_c_and_cpp(self):
+        program = '#include <weir/weir.h>\n#include <weir/stage.h>\nint main(void) { return weir_version()[0] == 0; }\n'
+        for compiler, name in (("cc", "a.c"), ("c++", "a.cc")):
+            source = self.write(name, program)
+            libdir = os.path.dirname(self.find("libweir.so"))
+            binary = self.path("program-" + compiler)
+            done = subprocess.run([compiler, "-Wall", "-Werror", source, f"-I{self.prefix}/include", f"-L{libdir}",
+                                   f"-Wl,-rpath,{libdir}", "-lweir", "-o", binary], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual(subprocess.run([binary]).returncode, 0)
+
+
+class Scripts(Case):
+    def test_shell_scripts_parse(self):
+        for name in ("examples/quickstart.sh", "examples/check.sh", "tests/run.sh"):
+            subprocess.run(["sh", "-n", os.path.join(SOURCE, name)], check=True)
+
+
+if __name__ == "__main__":
+    main()
