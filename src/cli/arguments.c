@@ -24,8 +24,7 @@ static const struct own_flag own_flags[] = {
     {OWN_CONFIG, "config", 'c', "FILE", "General",
      "read this INI file instead of $XDG_CONFIG_HOME/weir/weir.ini"},
     {OWN_NO_CONFIG, "no-config", 0, NULL, "General", "read no INI file"},
-    {OWN_SET, "set", 's', "SECTION.KEY=VALUE", "General",
-     "set any option; weir config lists them"},
+    {OWN_SET, "set", 's', "SECTION.KEY=VALUE", "General", "set any option; weir config lists them"},
     {OWN_QUIET, "quiet", 'q', NULL, "General", "print errors only"},
     {OWN_VERBOSE, "verbose", 'v', NULL, "General", "print retries, held hosts and every error"},
     {OWN_INI, "ini", 0, NULL, "weir config", "print the values in force as an INI file"},
@@ -57,8 +56,7 @@ struct parser {
     char *message;
 };
 
-static bool refuse(struct parser *p, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+static bool refuse(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static bool refuse(struct parser *p, const char *format, ...)
 {
@@ -135,8 +133,10 @@ static bool take_own(struct parser *p, enum own_id id, const char *value)
         break;
     case OWN_CONFIG:
         if (strstr(value, "://"))
-            return refuse(p, "-c %s: -c takes a configuration file here; weir always resumes, "
-                             "so leave out the -c of wget", value);
+            return refuse(p,
+                          "-c %s: -c takes a configuration file here; weir always resumes, "
+                          "so leave out the -c of wget",
+                          value);
         a->config_file = value;
         break;
     case OWN_NO_CONFIG:
@@ -170,7 +170,10 @@ static bool take_option(struct parser *p, const weir_option *o, const char *valu
 {
     char name[128];
     snprintf(name, sizeof name, "%s.%s", o->section, o->key);
-    return add_setting(p, name, strlen(name), value ? value : o->flag_value ? o->flag_value : "yes",
+    return add_setting(p, name, strlen(name),
+                       value           ? value
+                       : o->flag_value ? o->flag_value
+                                       : "yes",
                        o);
 }
 
@@ -233,11 +236,14 @@ static bool parse_letters(struct parser *p, const char *word)
 static bool refuse_word(struct parser *p, const char *word)
 {
     if (access(word, F_OK) == 0)
-        return refuse(p, "\"%s\" is a file, not a URL; to read URLs from it, type -i %s", word, word);
+        return refuse(p, "\"%s\" is a file, not a URL; to read URLs from it, type -i %s", word,
+                      word);
     if (p->a->command_named || strpbrk(word, "./"))
         return refuse(p, "\"%s\" is not a URL; a URL begins with http:// or https://", word);
-    return refuse(p, "\"%s\" is neither a command nor a URL; commands: get, config, help; a URL "
-                     "begins with http:// or https://", word);
+    return refuse(p,
+                  "\"%s\" is neither a command nor a URL; commands: get, config, help; a URL "
+                  "begins with http:// or https://",
+                  word);
 }
 
 static bool parse_word(struct parser *p, const char *word)

@@ -1,7 +1,7 @@
 /* The command line, as it was meant.
  *
- * One table holds the flags of the command itself; all others are rows of the library's option table.
- * Parsing does nothing but fill this struct. Runs on the main thread.
+ * One table holds the flags of the command itself; all others are rows of the library's option
+ * table. Parsing does nothing but fill this struct. Runs on the main thread.
  */
 #ifndef WEIR_CLI_ARGUMENTS_H
 #define WEIR_CLI_ARGUMENTS_H
@@ -15,19 +15,19 @@ enum command { COMMAND_GET, COMMAND_CONFIG, COMMAND_HELP };
 
 /* One option to set, in the order of the command line. */
 struct setting {
-    char *name;               /* "limits.rate", or what stood before the = of -s */
-    const char *value;        /* borrowed from argv or from the option table */
+    char *name;                /* "limits.rate", or what stood before the = of -s */
+    const char *value;         /* borrowed from argv or from the option table */
     const weir_option *option; /* NULL: given by -s */
 };
 
 struct arguments {
     enum command command;
-    bool command_named;        /* "weir get", not "weir URL" */
-    const char *topic;         /* help: of which command, or NULL */
+    bool command_named; /* "weir get", not "weir URL" */
+    const char *topic;  /* help: of which command, or NULL */
     bool help, version, dry_run, quiet, ini, no_config;
     int verbose;
-    const char *config_file;   /* -c, or NULL */
-    const char *output;        /* -o, or NULL */
+    const char *config_file; /* -c, or NULL */
+    const char *output;      /* -o, or NULL */
     const char **urls;
     size_t url_count;
     const char **lists;
@@ -54,8 +54,8 @@ enum own_id {
 struct own_flag {
     enum own_id id;
     const char *flag;
-    char letter;      /* 0: none */
-    const char *arg;  /* NULL: takes none */
+    char letter;       /* 0: none */
+    const char *arg;   /* NULL: takes none */
     const char *group; /* heading in --help */
     const char *help;
 };

@@ -1,7 +1,8 @@
 /* What a progress display says, laid out for a number of columns. Signal thread; pure.
  *
- * Columns are fixed for a given width, so that a number which grows moves nothing beside it. When the
- * terminal is narrow, what matters least is left out first; nothing is ever broken over two lines.
+ * Columns are fixed for a given width, so that a number which grows moves nothing beside it. When
+ * the terminal is narrow, what matters least is left out first; nothing is ever broken over two
+ * lines.
  */
 #include "cli/bar_layout.h"
 
@@ -45,7 +46,15 @@ static void add_right(struct text *out, const char *s, int columns)
 
 void bar_layout_row(struct text *out, const struct bar_row *r, const struct bar_look *look)
 {
-    enum { PERCENT = 5, BYTES = 12, SPEED = 14, BAR_MIN = 6, BAR_MAX = 40, NAME_MIN = 12, NAME_MAX = 64 };
+    enum {
+        PERCENT = 5,
+        BYTES = 12,
+        SPEED = 14,
+        BAR_MIN = 6,
+        BAR_MAX = 40,
+        NAME_MIN = 12,
+        NAME_MAX = 64
+    };
     int room = look->columns - 1;
     double share = share_of(r->bytes, r->size);
     int left = room - NAME_MIN - PERCENT;
@@ -55,8 +64,8 @@ void bar_layout_row(struct text *out, const struct bar_row *r, const struct bar_
     left -= with_bytes ? BYTES : 0;
     int bar = left / 2 < BAR_MIN ? 0 : left / 2 > BAR_MAX ? BAR_MAX : left / 2;
     int percent = room > PERCENT + 4 ? PERCENT : 0;
-    int name = room - percent - (with_speed ? SPEED : 0) - (with_bytes ? BYTES : 0) -
-               (bar ? bar + 1 : 0);
+    int name =
+        room - percent - (with_speed ? SPEED : 0) - (with_bytes ? BYTES : 0) - (bar ? bar + 1 : 0);
     name = name > NAME_MAX ? NAME_MAX : name;
 
     char number[SHOW_MAX];
@@ -142,6 +151,16 @@ static int columns_of(const struct piece *p, size_t n, int rank)
     return sum;
 }
 
+/* How much of the run is over: by files, and by bytes once all sizes are on the table. */
+static double share_of_run(const weir_stats *s)
+{
+    uint64_t ended = s->done + s->skipped + s->failed;
+    uint64_t flying = s->in_flight > 0 ? (uint64_t)s->in_flight : 0;
+    if (ended + flying >= s->found && s->bytes_known > 0 && s->bytes <= s->bytes_known)
+        return share_of(s->bytes, s->bytes_known);
+    return ended >= s->found ? 1 : (double)ended / (double)s->found;
+}
+
 void bar_layout_whole(struct text *out, const struct bar_whole *w, const struct bar_look *look)
 {
     struct piece p[PIECES];
@@ -173,10 +192,8 @@ void bar_layout_whole(struct text *out, const struct bar_whole *w, const struct 
         }
         first = false;
     }
-    uint64_t ended = w->stats.done + w->stats.skipped + w->stats.failed;
     if (w->stats.all_found && w->stats.found && spare >= 14) {
         text_add(out, "  ");
-        double share = (double)ended / (double)w->stats.found;
-        add_bar(out, share > 1 ? 1 : share, spare - 2 > 30 ? 30 : spare - 2, look);
+        add_bar(out, share_of_run(&w->stats), spare - 2 > 30 ? 30 : spare - 2, look);
     }
 }

@@ -7,7 +7,7 @@
 #include "weir/weir.h"
 
 struct bar_look {
-    int columns;  /* of the terminal; the last one stays free, so that no line ever wraps */
+    int columns; /* of the terminal; the last one stays free, so that no line ever wraps */
     bool utf8;
     bool colour;
 };

@@ -16,7 +16,8 @@ static void print_padded(const char *s, int columns)
     printf("%s%*s", s, pad > 0 ? pad : 0, "");
 }
 
-/* Copies the next line of a list value into `out`, made printable, or hidden. Returns what follows, NULL at the end. */
+/* Copies the next line of a list value into `out`, made printable, or hidden. Returns what follows,
+ * NULL at the end. */
 static const char *next_item(char out[ITEM_BYTES], const char *name, const char *value)
 {
     char item[ITEM_BYTES / 4];

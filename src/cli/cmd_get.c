@@ -1,8 +1,8 @@
 /* weir get: saves the body of each URL. Main thread.
  *
  * In order: settings, what the flags mean together, the engine and its lists, the run, the summary.
- * The signal thread exists before the first list is opened, because opening may take its time (a FIFO,
- * a list fetched over HTTP) and Ctrl-C must work all the while.
+ * The signal thread exists before the first list is opened, because opening may take its time (a
+ * FIFO, a list fetched over HTTP) and Ctrl-C must work all the while.
  */
 #include "cli/commands.h"
 
@@ -178,7 +178,8 @@ static int add_work(struct get *g)
     char chosen[32];
     snprintf(chosen, sizeof chosen, "%s", format ? format : "");
     for (size_t i = 0; i < a->list_count; i++) {
-        weir_status st = weir_engine_add_source(g->engine, a->lists[i], *chosen ? chosen : NULL, &err);
+        weir_status st =
+            weir_engine_add_source(g->engine, a->lists[i], *chosen ? chosen : NULL, &err);
         if (st)
             return status_error(st, err.message);
     }
@@ -212,13 +213,13 @@ static int run(struct get *g)
     if (st && st != WEIR_CANCELLED)
         screen_say(g->screen, TONE_ERROR, "%s: %s", weir_status_name(st), err.message);
     const char *style_name = weir_config_get(g->config, "progress.style");
-    struct summary_setup setup = {
-        .arguments = g->a,
-        .config = g->config,
-        .messages = &g->messages,
-        .save_dir = g->target.dir,
-        .brief = g->a->quiet || g->style == PROGRESS_JSON || g->messages.list_gone ||
-                 (style_name && strcmp(style_name, "none") == 0)};
+    struct summary_setup setup = {.arguments = g->a,
+                                  .config = g->config,
+                                  .messages = &g->messages,
+                                  .save_dir = g->target.dir,
+                                  .brief = g->a->quiet || g->style == PROGRESS_JSON ||
+                                           g->messages.list_gone ||
+                                           (style_name && strcmp(style_name, "none") == 0)};
     summary_print(g->screen, &summary, &setup);
     return exit_code(g, &summary, st);
 }

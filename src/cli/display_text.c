@@ -1,7 +1,7 @@
 /* Text for eyes: numbers with units, and strings that a terminal may show, measured in columns.
  *
- * Any thread. The strings of the library are safe to print already; they are made so once more here,
- * because a terminal is the one place where a slip becomes somebody else's commands.
+ * Any thread. The strings of the library are safe to print already; they are made so once more
+ * here, because a terminal is the one place where a slip becomes somebody else's commands.
  */
 #include "cli/display_text.h"
 
@@ -213,8 +213,9 @@ static const char *show_scaled(char out[SHOW_MAX], double value, const char *aft
     size_t i = 0;
     if (value < 0)
         value = 0;
-    /* 1023.95 would be written as 1024.0 */
-    while (value >= (i == 0 ? 1023.5 : 1023.95) && i + 1 < sizeof units / sizeof *units) {
+    /* Never four digits before the point: columns that are read while they change keep their width.
+     */
+    while (value >= (i == 0 ? 999.5 : 999.95) && i + 1 < sizeof units / sizeof *units) {
         value /= 1024;
         i++;
     }
@@ -237,8 +238,8 @@ const char *show_clock(char out[SHOW_MAX], int64_t seconds)
     if (seconds >= 360000)
         snprintf(out, SHOW_MAX, "%" PRId64 " days", seconds / 86400);
     else if (seconds >= 3600)
-        snprintf(out, SHOW_MAX, "%" PRId64 ":%02d:%02d", seconds / 3600,
-                 (int)(seconds / 60 % 60), (int)(seconds % 60));
+        snprintf(out, SHOW_MAX, "%" PRId64 ":%02d:%02d", seconds / 3600, (int)(seconds / 60 % 60),
+                 (int)(seconds % 60));
     else
         snprintf(out, SHOW_MAX, "%" PRId64 ":%02d", seconds / 60, (int)(seconds % 60));
     return out;

@@ -1,11 +1,12 @@
 /* What is said while a run goes on: each failed URL at once, and with -v each retry and held host.
  *
- * Commit thread. A run of a million URLs can fail a million times: after a few errors of one class the rest
- * are left to the report and the summary.
+ * Commit thread. A run of a million URLs can fail a million times: after a few errors of one class
+ * the rest are left to the report and the summary.
  */
 #include "cli/event_messages.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,9 @@ static void say_failed(struct messages *m, const weir_result *r)
 {
     const weir_error *e = r->error;
     weir_status class = e->status < WEIR_STATUS_COUNT ? e->status : WEIR_OK;
+    /* Cut because the run ends: that is said once, for all. */
+    if (class == WEIR_CANCELLED)
+        return;
     if (class == WEIR_HTTP && r->http_status >= 0 && r->http_status < 600)
         m->http_status[r->http_status]++;
     uint64_t said = m->said[class]++;
@@ -32,18 +36,22 @@ static void say_failed(struct messages *m, const weir_result *r)
     const char *name = weir_status_name(class);
     if (!m->verbose && said == SAID_PER_CLASS) {
         if (m->report_path)
-            screen_say(m->screen, TONE_NOTE, "more %s errors are not printed here; %s names them all",
-                       name, m->report_path);
+            screen_say(m->screen, TONE_NOTE,
+                       "more %s errors are not printed here; %s names them all", name,
+                       m->report_path);
         else
             screen_say(m->screen, TONE_NOTE,
-                       "more %s errors are not printed here; --report FILE or -v names them all", name);
+                       "more %s errors are not printed here; --report FILE or -v names them all",
+                       name);
         return;
     }
-    char url[URL_SHOWN_MAX];
+    char url[URL_SHOWN_MAX], place[64] = "";
     shown_url(url, r->url);
     bool named = !*url || strstr(e->message, url);
-    screen_say(m->screen, TONE_ERROR, "%s: %s%s%s", name, named ? "" : url, named ? "" : ": ",
-               *e->message ? e->message : weir_status_text(class));
+    if (class == WEIR_INPUT && r->line)
+        snprintf(place, sizeof place, "line %" PRIu64 ": ", r->line);
+    screen_say(m->screen, TONE_ERROR, "%s: %s%s%s%s", name, place, named ? "" : url,
+               named ? "" : ": ", *e->message ? e->message : weir_status_text(class));
 }
 
 /* `written` is what a stdio function returned. */

@@ -12,11 +12,11 @@
 struct messages {
     struct screen *screen;
     bool quiet, verbose;
-    bool list_names;         /* a dry run: each URL and its name go to standard output */
+    bool list_names; /* a dry run: each URL and its name go to standard output */
     weir_engine *engine;
     const char *report_path; /* where all errors stand, or NULL */
     /* Written by the commit thread, read after the run. */
-    bool list_gone;          /* nobody reads the names any more */
+    bool list_gone; /* nobody reads the names any more */
     uint64_t said[WEIR_STATUS_COUNT];
     uint64_t http_status[600]; /* failures of class http, by status code */
 };

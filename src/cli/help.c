@@ -14,12 +14,9 @@ static const struct {
     const char *heading;
     const char *sections[3];
 } groups[] = {
-    {"Input", {"input"}},
-    {"Where files go", {"save"}},
-    {"Limits", {"run", "limits"}},
-    {"Retries", {"retry"}},
-    {"Network", {"http"}},
-    {"Reports and progress", {"report", "progress"}},
+    {"Input", {"input"}},          {"Where files go", {"save"}},
+    {"Limits", {"run", "limits"}}, {"Retries", {"retry"}},
+    {"Network", {"http"}},         {"Reports and progress", {"report", "progress"}},
     {"General", {NULL}},
 };
 

@@ -2,8 +2,9 @@
  *
  * The command holds words and pictures; whatever it does, libweir can do (include/weir/weir.h).
  */
-#include <langinfo.h>
+#include <errno.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,13 +84,26 @@ static int run_command(const struct arguments *a)
     return cmd_get(a);
 }
 
+/* Standard output that cannot be written is an error, but a reader who has seen enough is none. */
+static int close_output(int code)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    if (errno == EPIPE || code == EXIT_READER_GONE)
+        return EXIT_READER_GONE;
+    print_error("standard output cannot be written");
+    return code ? code : EXIT_LOCAL_TROUBLE;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
     char message[USAGE_MAX];
     choose_locale();
+    signal(SIGPIPE, SIG_IGN);
     int code = arguments_parse(&arguments, argc, argv, message) ? run_command(&arguments)
                                                                 : usage_error("%s", message);
     arguments_free(&arguments);
-    return code;
+    return close_output(code);
 }

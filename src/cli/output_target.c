@@ -123,8 +123,8 @@ weir_status output_target_choose(struct output_target *t, const struct arguments
     } else if (a->url_count != 1 || a->list_count) {
         st = refuse(message, WEIR_USAGE,
                     "-o %s names one file, but there %s; use -d DIR for the folder and --name "
-                    "TEMPLATE for the names, or -o - for standard output", output,
-                    a->list_count ? "is a list of URLs" : "are several URLs");
+                    "TEMPLATE for the names, or -o - for standard output",
+                    output, a->list_count ? "is a list of URLs" : "are several URLs");
     } else {
         st = choose_name(t, output, config, message);
     }

@@ -14,7 +14,8 @@ struct output_target {
 };
 
 void output_target_init(struct output_target *t);
-/* Opens or sets what is needed. USAGE, with a message, where -o does not fit the rest of the command line. */
+/* Opens or sets what is needed. USAGE, with a message, where -o does not fit the rest of the
+ * command line. */
 weir_status output_target_choose(struct output_target *t, const struct arguments *a,
                                  weir_config *config, char message[USAGE_MAX]);
 void output_target_free(struct output_target *t);

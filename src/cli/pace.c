@@ -47,7 +47,8 @@ double left_estimate(const weir_stats *s, double bytes_per_s, double files_per_s
         return -1;
     double flying = s->in_flight;
     double begun = (double)s->done + flying;
-    /* Files whose size was not announced make bytes_known fall behind: then only files can be counted. */
+    /* Files whose size was not announced make bytes_known fall behind: then only files can be
+     * counted. */
     if (begun >= 1 && s->bytes_known > 0 && s->bytes_known >= s->bytes && bytes_per_s >= 1) {
         double untouched = remaining > flying ? remaining - flying : 0;
         double mean = (double)s->bytes_known / begun;

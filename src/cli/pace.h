@@ -15,13 +15,14 @@ struct pace {
     bool begun;
 };
 
-/* `total` is what has been done in all at `now_ms`. A total that has fallen begins anew, at the rate so far. */
+/* `total` is what has been done in all at `now_ms`. A total that has fallen begins anew, at the
+ * rate so far. */
 void pace_update(struct pace *p, int64_t total, int64_t now_ms);
 /* A second; 0 as long as nothing is known. */
 double pace_rate(const struct pace *p);
 
-/* Seconds that the run will still take, as far as the counters tell; -1 = unknown. By bytes where the
- * sizes are known, else by files. */
+/* Seconds that the run will still take, as far as the counters tell; -1 = unknown. By bytes where
+ * the sizes are known, else by files. */
 double left_estimate(const weir_stats *s, double bytes_per_s, double files_per_s);
 
 /* The time left as it is shown: it counts down by itself, and follows new estimates slowly.

@@ -1,7 +1,7 @@
 /* Progress: how the run is getting on. Signal thread while the run lasts, then the main thread.
  *
- * One sample of the engine's counters a tick, from which the smoothed figures are made; the styles only
- * say them.
+ * One sample of the engine's counters a tick, from which the smoothed figures are made; the styles
+ * only say them.
  */
 #include "cli/progress.h"
 
@@ -9,7 +9,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { BAR_INTERVAL_MS = 200, PLAIN_INTERVAL_MS = 5000, JSON_INTERVAL_MS = 1000, LINE_MAX_BYTES = 512 };
+enum {
+    BAR_INTERVAL_MS = 200,
+    PLAIN_INTERVAL_MS = 5000,
+    JSON_INTERVAL_MS = 1000,
+    LINE_MAX_BYTES = 512
+};
 
 struct progress {
     weir_engine *engine;

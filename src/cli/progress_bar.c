@@ -1,4 +1,5 @@
-/* Progress as bars: a row for each of the largest transfers, and a line for the whole. Signal thread.
+/* Progress as bars: a row for each of the largest transfers, and a line for the whole. Signal
+ * thread.
  *
  * A row keeps its place as long as its transfer lives, even when larger ones have come meanwhile: a
  * display whose rows change places cannot be read. For the same reason transfers that are over in a
@@ -21,8 +22,8 @@ struct slot {
 
 struct progress_bars {
     struct slot slots[SLOTS];
-    size_t shown;           /* rows, the one for the whole not counted */
-    int64_t needed_at_ms;   /* when that many were last needed */
+    size_t shown;         /* rows, the one for the whole not counted */
+    int64_t needed_at_ms; /* when that many were last needed */
     weir_transfer_info infos[LOOKED_AT];
     struct frame frame;
 };

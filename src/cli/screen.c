@@ -1,12 +1,13 @@
 /* The screen: standard error, shared by messages and the progress display.
  *
- * Messages come from the commit thread, frames from the signal thread. The lock is held while writing,
- * because its whole purpose is that nobody else writes in between; the signal thread therefore never waits
- * for it without end, or a terminal stopped with Ctrl-S would stop Ctrl-C too.
+ * Messages come from the commit thread, frames from the signal thread. The lock is held while
+ * writing, because its whole purpose is that nobody else writes in between; the signal thread
+ * therefore never waits for it without end, or a terminal stopped with Ctrl-S would stop Ctrl-C
+ * too.
  *
- * The cursor rests at the start of the line below the rows and is never hidden, so that whatever ends the program, the
- * shell's prompt stands on a line of its own. A frame goes up from there, overwrites, and
- * erases what is left over.
+ * The cursor rests at the start of the line below the rows and is never hidden, so that whatever
+ * ends the program, the shell's prompt stands on a line of its own. A frame goes up from there,
+ * overwrites, and erases what is left over.
  */
 #include "cli/screen.h"
 
@@ -59,7 +60,8 @@ struct screen *screen_new(int fd)
     s->terminal = isatty(fd) == 1;
     s->redraws = s->terminal && term && *term && strcmp(term, "dumb") != 0;
     s->colour = s->redraws && !is_set("NO_COLOR");
-    /* xterm and the console cut the lines of a window that becomes narrower, all others wrap them. */
+    /* xterm and the console cut the lines of a window that becomes narrower, all others wrap them.
+     */
     s->reflows = is_set("TMUX") || (!is_set("XTERM_VERSION") && !(term && !strcmp(term, "linux")));
     return s;
 }
@@ -209,7 +211,8 @@ void screen_show(struct screen *s, const struct frame *f)
             struct text t = text_in(s->out, sizeof s->out);
             text_add(&t, SYNC_BEGIN);
             add_rewind_locked(s, &t);
-            /* A terminal that broke a row joins it again when it is widened, unless it was erased. */
+            /* A terminal that broke a row joins it again when it is widened, unless it was erased.
+             */
             if (window_changed_locked(s))
                 text_add(&t, "\x1b[J");
             remember_locked(s, f);

@@ -33,8 +33,8 @@ bool screen_can_redraw(const struct screen *s);
 void screen_size(const struct screen *s, int *columns, int *lines);
 struct bar_look screen_look(const struct screen *s);
 
-/* Shows the rows of `f` in place of those shown before, in one write. Does nothing when they are the same,
- * when the terminal cannot take them now, or while the program is in the background. */
+/* Shows the rows of `f` in place of those shown before, in one write. Does nothing when they are
+ * the same, when the terminal cannot take them now, or while the program is in the background. */
 void screen_show(struct screen *s, const struct frame *f);
 /* The terminal has been used by somebody else: the rows shown before are left where they are. */
 void screen_forget(struct screen *s);

@@ -81,8 +81,8 @@ fail:
 /* "Name: value": is the value a credential? "@FILE" tells nothing but where they are. */
 static bool header_is_secret(const char *header)
 {
-    static const char *const words[] = {"auth", "cookie", "token", "key", "secret", "password",
-                                        "signature", "session"};
+    static const char *const words[] = {"auth",   "cookie",   "token",     "key",
+                                        "secret", "password", "signature", "session"};
     size_t name = header[0] == '@' ? 0 : strcspn(header, ":");
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t n = strlen(words[i]);

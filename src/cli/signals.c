@@ -20,9 +20,6 @@ static void add_unless_ignored(sigset_t *set, int signal_number)
 
 void signals_block(struct signals *s)
 {
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigemptyset(&ignore.sa_mask);
-    sigaction(SIGPIPE, &ignore, NULL);
     sigemptyset(&s->set);
     add_unless_ignored(&s->set, SIGINT);
     add_unless_ignored(&s->set, SIGTERM);
@@ -111,6 +108,25 @@ bool signals_start(struct signals *s, weir_engine *engine, struct progress *prog
     return s->started;
 }
 
+/* Handler. */
+static void quit_at_once(int signal_number)
+{
+    _exit(exit_code_of(signal_number));
+}
+
+/* What is left to do is to print; somebody who does not want to wait for that may end it. */
+static void let_signals_quit(const struct signals *s)
+{
+    static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction quit = {.sa_handler = quit_at_once};
+    sigemptyset(&quit.sa_mask);
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
+        if (sigismember(&s->set, ending[i]))
+            sigaction(ending[i], &quit, NULL);
+    }
+    pthread_sigmask(SIG_UNBLOCK, &s->set, NULL);
+}
+
 void signals_stop(struct signals *s)
 {
     if (!s->started)
@@ -120,6 +136,7 @@ void signals_stop(struct signals *s)
     pthread_kill(s->thread, SIGWINCH);
     pthread_join(s->thread, NULL);
     s->started = false;
+    let_signals_quit(s);
 }
 
 int signals_exit_code(const struct signals *s)

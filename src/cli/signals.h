@@ -23,11 +23,13 @@ struct signals {
     struct screen *screen;
 };
 
-/* Blocks the signals for this thread and all that it will start. Call it before any other thread exists. */
+/* Blocks the signals for this thread and all that it will start. Call it before any other thread
+ * exists. */
 void signals_block(struct signals *s);
 /* Borrows engine, progress and screen until signals_stop. False: no thread could be started. */
 bool signals_start(struct signals *s, weir_engine *engine, struct progress *progress,
                    struct screen *screen);
+/* Ends the thread; from then on a signal that asks us to end does so at once. */
 void signals_stop(struct signals *s);
 
 /* 128 + the number of the signal that ended the run (a hang-up counts as SIGTERM), 0 = none did. */

@@ -19,6 +19,11 @@ static uint64_t left_of(const weir_stats *s)
     return s->found > ended ? s->found - ended : 0;
 }
 
+static const char *plural(uint64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
 static void add_skipped(struct text *t, const weir_stats *s)
 {
     char n[SHOW_MAX];
@@ -26,15 +31,16 @@ static void add_skipped(struct text *t, const weir_stats *s)
     const char *comma = ": ";
     text_addf(t, "   [skipped %s", show_count(n, s->skipped));
     if (vouched && vouched <= s->skipped) {
-        text_addf(t, "%s%s exist", comma, show_count(n, vouched));
+        text_addf(t, "%s%s exist%s", comma, show_count(n, vouched), vouched == 1 ? "s" : "");
         comma = ", ";
     }
     if (s->unchecked) {
-        text_addf(t, "%s%s exist, not checked", comma, show_count(n, s->unchecked));
+        text_addf(t, "%s%s not checked", comma, show_count(n, s->unchecked));
         comma = ", ";
     }
     if (s->duplicates)
-        text_addf(t, "%s%s duplicates", comma, show_count(n, s->duplicates));
+        text_addf(t, "%s%s duplicate%s", comma, show_count(n, s->duplicates),
+                  plural(s->duplicates));
     text_add(t, "]");
 }
 
@@ -42,12 +48,11 @@ static void print_arrived(struct screen *screen, const weir_stats *s)
 {
     char line[LINE_BYTES], n[SHOW_MAX];
     struct text t = text_in(line, sizeof line);
-    text_addf(&t, "%s file%s", show_count(n, s->done), s->done == 1 ? "" : "s");
+    text_addf(&t, "%s file%s", show_count(n, s->done), plural(s->done));
     text_addf(&t, ", %s", show_bytes(n, s->bytes));
     text_addf(&t, " in %s", show_duration(n, s->elapsed_ms));
     if (s->elapsed_ms > 0 && s->bytes > 0)
-        text_addf(&t, " (%s)",
-                  show_speed(n, (double)s->bytes * 1000 / (double)s->elapsed_ms));
+        text_addf(&t, " (%s)", show_speed(n, (double)s->bytes * 1000 / (double)s->elapsed_ms));
     if (s->skipped)
         add_skipped(&t, s);
     screen_say(screen, TONE_PLAIN, "%s", line);
@@ -98,8 +103,7 @@ static void print_failed(struct screen *screen, const weir_summary *summary,
             break;
         below = summary->failed_by_class[best];
         last = best;
-        text_addf(&t, "%s%s %s", before, show_count(n, below),
-                  weir_status_name((weir_status)best));
+        text_addf(&t, "%s%s %s", before, show_count(n, below), weir_status_name((weir_status)best));
         if (best == WEIR_HTTP)
             add_http_codes(&t, m);
         before = ", ";
@@ -199,13 +203,15 @@ static void print_stopped(struct screen *screen, const weir_summary *summary,
     case WEIR_DISK:
         screen_say(screen, TONE_PLAIN,
                    "stopped: %s done, %s%s left; partial files are kept, and once the disk can be "
-                   "written the same command goes on", done, left, more);
+                   "written the same command goes on",
+                   done, left, more);
         break;
     case WEIR_HTTP: {
         const char *limit = weir_config_get(setup->config, "run.max_failures");
-        screen_say(screen, TONE_PLAIN,
-                   "stopped: run.max_failures=%s reached; %s done, %s%s left; the same command goes on",
-                   limit ? limit : "", done, left, more);
+        screen_say(
+            screen, TONE_PLAIN,
+            "stopped: run.max_failures=%s reached; %s done, %s%s left; the same command goes on",
+            limit ? limit : "", done, left, more);
         break;
     }
     default:
@@ -218,9 +224,10 @@ static void print_dry_run(struct screen *screen, const weir_stats *s)
 {
     char line[LINE_BYTES], n[SHOW_MAX];
     struct text t = text_in(line, sizeof line);
-    text_addf(&t, "dry run: %s names", show_count(n, s->skipped - s->duplicates));
+    uint64_t names = s->skipped - s->duplicates;
+    text_addf(&t, "dry run: %s name%s", show_count(n, names), plural(names));
     if (s->duplicates)
-        text_addf(&t, ", %s duplicates", show_count(n, s->duplicates));
+        text_addf(&t, ", %s duplicate%s", show_count(n, s->duplicates), plural(s->duplicates));
     screen_say(screen, TONE_PLAIN, "%s; nothing was fetched", line);
 }
 
@@ -251,7 +258,8 @@ void summary_print(struct screen *screen, const weir_summary *summary,
     }
     if (setup->arguments->verbose) {
         char rss[SHOW_MAX], retried[SHOW_MAX];
-        screen_say(screen, TONE_PLAIN, "peak memory %s, %s retries",
-                   show_bytes(rss, summary->peak_rss_bytes), show_count(retried, s->retried));
+        screen_say(screen, TONE_PLAIN, "peak memory %s, %s tr%s after a first one failed",
+                   show_bytes(rss, summary->peak_rss_bytes), show_count(retried, s->retried),
+                   s->retried == 1 ? "y" : "ies");
     }
 }

@@ -20,8 +20,8 @@ struct summary_setup {
 void summary_print(struct screen *screen, const weir_summary *summary,
                    const struct summary_setup *setup);
 
-/* The command that tries just the failed ones again, or "" when no list of them was kept. Flags that
- * hold secrets are left out; *secrets says so. */
+/* The command that tries just the failed ones again, or "" when no list of them was kept. Flags
+ * that hold secrets are left out; *secrets says so. */
 void summary_retry_command(struct text *out, const struct summary_setup *setup, bool *secrets);
 
 #endif

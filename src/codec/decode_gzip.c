@@ -177,12 +177,12 @@ enum place {
 struct gzip_decoder {
     struct decoder head;
     enum place place;
-    unsigned char flags;                /* of this member, those not yet dealt with */
-    unsigned char fixed[HEADER_SIZE];   /* header or trailer, as far as it has come */
+    unsigned char flags;              /* of this member, those not yet dealt with */
+    unsigned char fixed[HEADER_SIZE]; /* header or trailer, as far as it has come */
     unsigned fixed_n;
     unsigned extra_left;
-    uint64_t at;                        /* bytes of the body consumed */
-    uint64_t members;                   /* ended */
+    uint64_t at;      /* bytes of the body consumed */
+    uint64_t members; /* ended */
     struct inflater inflater;
 };
 

@@ -27,8 +27,10 @@ static status damaged(struct zstd_decoder *z, size_t code, error *err)
 {
     z->damaged = true;
     if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge)
-        return fail(err, WEIR_DECODE, "zstd data at byte %llu needs a window of more than 128 MiB; "
-                    "compress it without --long or --ultra", (unsigned long long)z->at);
+        return fail(err, WEIR_DECODE,
+                    "zstd data at byte %llu needs a window of more than 128 MiB; "
+                    "compress it without --long or --ultra",
+                    (unsigned long long)z->at);
     return fail(err, WEIR_DECODE, "zstd data is damaged near byte %llu: %s",
                 (unsigned long long)z->at, ZSTD_getErrorName(code));
 }

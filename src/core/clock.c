@@ -59,7 +59,8 @@ uint64_t rng_below(struct rng *r, uint64_t bound)
 {
     if (bound == 0)
         return 0;
-    /* Values below 2^64 mod bound would make the small results more likely: they are drawn again. */
+    /* Values below 2^64 mod bound would make the small results more likely: they are drawn again.
+     */
     uint64_t skew = -bound % bound, x;
     do
         x = rng_next(r);

@@ -137,7 +137,7 @@ static int enter(int at, const char *name, int flags, bool make)
     }
     if (fd != -ENOTDIR)
         return fd;
-    /* With O_DIRECTORY the kernel says ENOTDIR of a link too; openat2 says ELOOP. */
+    /* With O_DIRECTORY and O_NOFOLLOW the kernel says ENOTDIR of a link too; openat2 says ELOOP. */
     struct stat st;
     bool is_link = fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode);
     return is_link ? -ELOOP : fd;
@@ -168,7 +168,7 @@ static int walk_and_open(int dirfd, const char *name, int flags, mode_t mode, bo
 static int openat2_beneath(int dirfd, const char *name, int flags, mode_t mode)
 {
     struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+        .flags = (unsigned)(flags | O_CLOEXEC), /* O_NOFOLLOW would hide a link behind ENOTDIR */
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
     };
     if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE)
@@ -184,8 +184,9 @@ int fs_open_beneath(int dirfd, const char *name, int flags, mode_t mode, bool ma
 {
     if (!stays_beneath(name))
         return -EXDEV;
-    if (!strchr(name, '/') && !(make_parents && (flags & O_DIRECTORY)))
-        return open_retrying(dirfd, name, flags, mode);
+    if (!strchr(name, '/'))
+        return (flags & O_DIRECTORY) ? enter(dirfd, name, flags, make_parents)
+                                     : open_retrying(dirfd, name, flags, mode);
     int fd = openat2_beneath(dirfd, name, flags, mode);
     switch (fd) {
     case -ENOSYS: /* a kernel before 5.6 */

@@ -38,6 +38,9 @@ struct job {
     uint32_t attempts;     /* requests started, hops not counted */
     uint32_t hops;         /* redirects followed in this attempt */
     bool host_is_down;     /* set by try_take: do not request, fail at once */
+    weir_status down_class;  /* host_is_down: of the host's last failure */
+    uint32_t down_failures;  /* host_is_down: in a row; few when the host asked to be left alone for
+                                longer than retry.retry_after_max */
     bool to_file;          /* has a file sink */
     bool overwrite;        /* may replace a final name that exists */
     bool duplicate;        /* the same URL stands earlier: to be reported as skipped */

@@ -18,8 +18,8 @@ struct fd_reader {
     struct reader head;
     int fd;
     bool own;
-    off_t start;  /* where byte 0 lies, -1 when the descriptor cannot seek */
-    uint64_t at;  /* bytes read so far */
+    off_t start; /* where byte 0 lies, -1 when the descriptor cannot seek */
+    uint64_t at; /* bytes read so far */
     char name[];
 };
 

@@ -1,8 +1,8 @@
 /* Rates as instants (the generic cell rate algorithm, ITU-T I.371); see bucket.h.
  *
  * What was charged is kept as the instant at which it is paid off. Time that passed unused is
- * credited only as far back as the burst, so an idle hour does not end in a flood, and a worker that
- * wakes some milliseconds late loses nothing.
+ * credited only as far back as the burst, so an idle hour does not end in a flood, and a worker
+ * that wakes some milliseconds late loses nothing.
  *
  * bucket: guarded by whoever owns it. pacer: any thread, one compare-and-swap a charge.
  */
@@ -24,8 +24,9 @@ void bucket_init(struct bucket *b, double units_per_s)
     if (!(units_per_s > 0))
         return;
     b->ns_per_unit = (double)NS_PER_S / units_per_s;
-    /* After a pause, 1 + burst_ns / ns_per_unit units may go at once: 20 ms' worth where that is more
-     * than one. Below that, half a unit and at most 10 ms are credited, so that late asks do not add up. */
+    /* After a pause, 1 + burst_ns / ns_per_unit units may go at once: 20 ms' worth where that is
+     * more than one. Below that, half a unit and at most 10 ms are credited, so that late asks do
+     * not add up. */
     b->burst_ns = (uint64_t)(b->ns_per_unit <= BURST_NS ? BURST_NS - b->ns_per_unit / 2
                                                         : BURST_NS / 2);
 }

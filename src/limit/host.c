@@ -1,8 +1,8 @@
 /* The host table; see host.h.
  *
- * A chained hash table that doubles, and two lists of idle entries, oldest first: those that remember
- * something (a hold, failures, a debt of a bucket) and those that do not. Eviction takes the latter
- * first, so that a polite pause is not forgotten while worthless entries are kept.
+ * A chained hash table that doubles, and two lists of idle entries, oldest first: those that
+ * remember something (a hold, failures, a debt of a bucket) and those that do not. Eviction takes
+ * the latter first, so that a polite pause is not forgotten while worthless entries are kept.
  *
  * Guarded by the owner's lock; any thread that holds it.
  */
@@ -217,8 +217,8 @@ bool host_started(struct host *h, uint64_t now)
     return true;
 }
 
-/* While a host is held, only its probe can open it: any other answer belongs to a request from before
- * the hold, and a hold that began after the probe did outlives it. */
+/* While a host is held, only its probe can open it: any other answer belongs to a request from
+ * before the hold, and a hold that began after the probe did outlives it. */
 static void open_again(struct host *h, bool probe, uint64_t now)
 {
     if (h->probing && !probe)

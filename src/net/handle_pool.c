@@ -209,6 +209,7 @@ static CURLcode set_profile(struct transfer *t, const struct profile *profile)
         SET(CURLOPT_SHARE, share);
         t->share = share;
     }
+    SET(CURLOPT_COOKIEFILE, profile->cookies ? "" : NULL); /* "" = use what the share holds */
     t->profile = profile;
     t->credentials = CREDENTIALS_UNKNOWN;
     SET(CURLOPT_HTTP_VERSION, versions[o->http_version]);

@@ -251,8 +251,6 @@ static int time_to_wait(struct net_loop *loop, uint64_t until)
 {
     const struct timer *first = timer_first(&loop->timers);
     uint64_t due = until;
-    if (has_deferred(loop))
-        return 0;
     if (loop->curl_due < due)
         due = loop->curl_due;
     if (first && first->at < due)
@@ -265,9 +263,10 @@ static int time_to_wait(struct net_loop *loop, uint64_t until)
     return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
-static int wait_for_events(struct net_loop *loop, uint64_t until, struct epoll_event *events)
+static int wait_for_events(struct net_loop *loop, bool at_once, uint64_t until,
+                           struct epoll_event *events)
 {
-    int timeout_ms = time_to_wait(loop, until), state = AWAKE;
+    int timeout_ms = at_once ? 0 : time_to_wait(loop, until), state = AWAKE;
     if (timeout_ms && !atomic_compare_exchange_strong(&loop->wake, &state, WAITING))
         timeout_ms = 0;
     int n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
@@ -283,8 +282,10 @@ void net_loop_wait(struct net_loop *loop, uint64_t until)
     loop->now = clock_now();
     run_deferred(loop);
     call_when_due(loop);
+    /* Owners that have been called back may have something to do: they are not kept waiting. */
+    bool at_once = loop->acted || has_deferred(loop);
     read_messages(loop);
-    int n = wait_for_events(loop, until, events);
+    int n = wait_for_events(loop, at_once, until, events);
     loop->now = clock_now();
     for (int i = 0; i < n; i++)
         handle_event(loop, &events[i]);

@@ -9,8 +9,6 @@
  * seconds. The window http.stall_timeout is cut into pieces; each notes its bytes when it ends; a
  * stall is when the last pieces together fall short. The clock of a piece stands still in a pause.
  */
-#include <stdio.h>
-
 #include "net/address.h"
 #include "net/failure.h"
 #include "net/loop.h"
@@ -131,6 +129,7 @@ static void read_on(struct transfer *t)
     t->loop->in_curl = true;
     CURLcode code = curl_easy_pause(t->easy, CURLPAUSE_CONT);
     t->loop->in_curl = false;
+    t->loop->acted = true;
     if (code)
         transfer_finish(t, code);
 }
@@ -166,7 +165,9 @@ int transfer_connected(void *user, char *address, char *local, int port, int loc
     t->address[0] = '\0';
     if (t->proxy)
         return CURL_PREREQFUNC_OK; /* the address is the proxy's */
-    snprintf(t->address, sizeof t->address, "%s", address ? address : "");
+    size_t n = address ? strlen(address) : 0;
+    if (n && n < sizeof t->address)
+        memcpy(t->address, address, n + 1);
     return address_allowed(t) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
 }
 
@@ -215,7 +216,8 @@ static bool head_arrived(struct transfer *t)
 {
     struct response r;
     struct strbuf location = {0};
-    if (head_response(&t->head, clock_wall_s(), &r) != OK) {
+    int64_t wall_s = t->head.field[FIELD_RETRY_AFTER] ? clock_wall_s() : 0;
+    if (head_response(&t->head, wall_s, &r) != OK) {
         fail(&t->verdict, WEIR_NOMEM, "no memory for the headers of an answer");
         return false;
     }
@@ -448,8 +450,10 @@ void transfer_cancel(struct transfer *t)
 static void add_to_multi(struct transfer *t)
 {
     t->added = curl_multi_add_handle(t->loop->multi, t->easy) == CURLM_OK;
-    if (!t->added)
-        transfer_finish(t, CURLE_OUT_OF_MEMORY);
+    if (t->added)
+        return;
+    t->loop->acted = true;
+    transfer_finish(t, CURLE_OUT_OF_MEMORY);
 }
 
 void transfer_run_deferred(struct transfer *t)

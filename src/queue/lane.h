@@ -7,9 +7,9 @@
  *     ├── wanting            lanes whose overflowed jobs are to come back
  *     └── seats[worker] ── ready   strands that this worker may take from
  *
- * A lane is placed anew whenever something about it or its host changes, and at no other time: all that
- * a host allows or forbids changes only through its own lane, or by time, which is a timer. So what
- * stands in a ring can be taken, taking never searches, and jobs that wait cost nothing.
+ * A lane is placed anew whenever something about it or its host changes, and at no other time: all
+ * that a host allows or forbids changes only through its own lane, or by time, which is a timer.
+ * So what stands in a ring can be taken, taking never searches, and jobs that wait cost nothing.
  *
  * Guarded by the queue's lock, whichever thread holds it. Lock order: the queue's lock, then (by
  * trylock only) overflow_lock; a putter takes overflow_lock alone.
@@ -149,7 +149,8 @@ static inline size_t queue_room(const struct lanes *q)
     return q->inside < q->env.capacity ? q->env.capacity - q->inside : 0;
 }
 
-/* The lane of a host, made when missing; NULL: out of memory. The caller has a reference of the host. */
+/* The lane of a host, made when missing; NULL: out of memory. The caller has a reference of the
+ * host. */
 struct lane *lane_of(struct lanes *q, struct host *host);
 /* One reference of the host less; with the last one its lane goes. */
 void lane_release(struct lanes *q, struct host *host);
@@ -158,8 +159,8 @@ void lane_release(struct lanes *q, struct host *host);
 struct job *lanes_pop_any(struct lanes *q);
 void lanes_free_all(struct lanes *q);
 
-/* Finds the lane's place after a change of its jobs or its host. `turn`: it has had its turn and goes
- * behind the others. */
+/* Finds the lane's place after a change of its jobs or its host. `turn`: it has had its turn and
+ * goes behind the others. */
 void lane_place(struct lanes *q, struct lane *lane, bool turn);
 /* A job that was not tried yet, behind the others. */
 void lane_add_fresh(struct lanes *q, struct lane *lane, struct job *job);

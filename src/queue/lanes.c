@@ -1,11 +1,11 @@
 /* The lanes queue: its face (queue.h), the bound, and the way to the overflow file and back.
  *
- * Every call takes the one lock, changes lanes and seats (lane.h), asks whose turn it is (turn.h), and
- * ends in leave(), which lets the lock go before it calls up. Nothing is allocated for a job.
+ * Every call takes the one lock, changes lanes and seats (lane.h), asks whose turn it is (turn.h),
+ * and ends in leave(), which lets the lock go before it calls up. Nothing is allocated for a job.
  *
- * I/O: jobs are written to the overflow file by the putter, without the queue's lock, because a write may
- * wait for the disk. They are read back under it, at most 64 KiB a call, which the page cache gives
- * in some ten microseconds; whoever reads gives way to a writer instead of waiting for it.
+ * I/O: jobs are written to the overflow file by the putter, without the queue's lock, because a
+ * write may wait for the disk. They are read back under it, at most 256 a call: some 64 KiB, which
+ * the page cache gives in ten microseconds. Who reads gives way to a writer instead of waiting.
  */
 #include <stdlib.h>
 
@@ -117,7 +117,7 @@ static size_t refill_lane(struct lanes *q, struct lane *lane)
 /* Brings one batch back where a lane wants it. False: nothing came. */
 static bool refill(struct lanes *q)
 {
-    while (q->wanting_first && queue_room(q) && q->refill_after <= q->now) {
+    while (!q->closed && q->wanting_first && queue_room(q) && q->refill_after <= q->now) {
         if (pthread_mutex_trylock(&q->overflow_lock))
             return false; /* somebody is writing, and refills afterwards */
         struct lane *lane = q->wanting_first;
@@ -159,8 +159,8 @@ static int write_overflow(struct lanes *q, struct lane *lane, const struct job *
     return rc;
 }
 
-/* Appends the job to its lane's chain; lets the lock go meanwhile. The lane counts it first, so that
- * nobody puts a later job of this host into memory before it. True: the job is gone. */
+/* Appends the job to its lane's chain; lets the lock go meanwhile. The lane counts it first, so
+ * that nobody puts a later job of this host into memory before it. True: the job is gone. */
 static bool spill(struct lanes *q, struct lane *lane, struct job *job, bool *had)
 {
     if (!lane->spilled++) {
@@ -217,7 +217,8 @@ static bool may_spill(const struct lanes *q, const struct lane *lane, const stru
            (lane->spilled || q->spilling_lanes < q->env.capacity);
 }
 
-/* *kept: the job took over the caller's reference of the host. *had: something was takable just before. */
+/* *kept: the job took over the caller's reference of the host. *had: something was takable just
+ * before. */
 static status put_in_lane(struct lanes *q, struct lane *lane, struct job *job, bool wait,
                           bool *kept, bool *had)
 {

@@ -1,11 +1,13 @@
 /* The overflow file; see overflow.h.
  *
- * Blocks of 64 KiB. In a block: records (a length, then the job), and where the next record does not
- * fit, a link to the chain's next block. Blocks that have been read form a free list in the file itself.
+ * Blocks of 64 KiB. In a block: records (a length, then the job), and where the next record does
+ * not fit, a link to the chain's next block. Blocks that have been read form a free list in the
+ * file itself.
  *
- * Appends gather in one staging block, which is written when it is full or when another chain comes;
- * reads look into the staging block first, so that nothing needs to be written before it can be read. A write
- * that fails therefore loses nothing: what is staged stays readable, and the append answers the error.
+ * Appends gather in one staging block, which is written when it is full or when another chain
+ * comes; reads look into the staging block first, so that nothing needs to be written before it
+ * can be read. A write that fails therefore loses nothing: what is staged stays readable, and the
+ * append answers the error.
  *
  * Runs on whatever thread holds the owner's lock for it. Reads are of one block at most, as a rule
  * from the page cache.
@@ -182,7 +184,7 @@ int overflow_append(struct overflow *o, struct overflow_chain *chain, const stru
     if (rc)
         return rc;
     rc = stage(o, chain, job->bytes, job, job->bytes);
-    if (rc) { /* only an empty chain gets here: a block that was just begun has been flushed before */
+    if (rc) { /* never in a block that extend() has begun: nothing is staged then */
         if (!chain->jobs)
             block_give(o, chain->tail);
         return rc;

@@ -1,5 +1,5 @@
-/* A binary heap; see timers.h. A lane knows its place in it, so that it can be taken out early; a job
- * never is. Whoever holds the queue's lock runs it.
+/* A binary heap; see timers.h. A lane knows its place in it, so that it can be taken out early; a
+ * job never is. Whoever holds the queue's lock runs it.
  */
 #include "queue/timers.h"
 

@@ -1,8 +1,8 @@
-/* Timers of the queue: jobs that wait for their due time and lanes that wait for an instant, in one
- * binary heap. Equal instants come out in the order in which they went in.
+/* Timers of the queue: jobs that wait for their due time and lanes that wait for an instant, in
+ * one binary heap. Equal instants come out in the order in which they went in.
  *
- * The heap never fails once room has been reserved: the queue reserves it when a job or a lane enters.
- * Guarded by the queue's lock.
+ * The heap never fails once room has been reserved: the queue reserves it when a job or a lane
+ * enters. Guarded by the queue's lock.
  */
 #ifndef WEIR_QUEUE_TIMERS_H
 #define WEIR_QUEUE_TIMERS_H

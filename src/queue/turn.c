@@ -1,5 +1,5 @@
-/* Whose turn it is; see turn.h. Whoever holds the queue's lock. Costs a look at every seat, never at
- * every lane or job.
+/* Whose turn it is; see turn.h. Whoever holds the queue's lock. Costs a look at every seat, never
+ * at every lane or job.
  */
 #include "queue/turn.h"
 
@@ -13,8 +13,9 @@ static bool is_hungry(const struct seat *seat)
     return seat->state != SEAT_BUSY;
 }
 
-/* A job that any worker may take is left to a hungry worker that has fewer slots; and to one that has as
- * many and a job of its own waiting, which would otherwise wait as long as others find work. */
+/* A job that any worker may take is left to a hungry worker that has fewer slots; and to one that
+ * has as many and a job of its own waiting, which would otherwise wait as long as others find
+ * work. */
 static bool must_leave_it(const struct lanes *q, uint32_t worker)
 {
     uint32_t slots = q->seats[worker].slots;
@@ -33,6 +34,8 @@ static struct job *take(struct lanes *q, uint32_t worker, struct lane *lane, str
     struct job *job = lane_pop(q, lane, strand);
     bool down = lane->state == LANE_DOWN;
     job->host_is_down = down;
+    job->down_class = down ? lane->host->last_failure : OK;
+    job->down_failures = down ? lane->host->failures : 0;
     job->holder = (int32_t)worker;
     job->probe = host_started(lane->host, q->now);
     if (!down)
@@ -116,7 +119,8 @@ static uint32_t wake_pinned(const struct lanes *q, uint32_t self)
     return NO_SEAT;
 }
 
-/* The hungry worker whose turn it is: the one with the fewest slots. None when that one asks anyway. */
+/* The hungry worker whose turn it is: the one with the fewest slots. None when that one asks
+ * anyway. */
 static uint32_t wake_any(const struct lanes *q, uint32_t self)
 {
     uint32_t best = NO_SEAT;

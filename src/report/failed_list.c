@@ -22,13 +22,13 @@
 
 struct failed_list {
     struct line_writer out;
-    char *path;           /* the final name; NULL: rows go straight to a device or a pipe */
-    char *temporary;      /* where they go until the end */
-    bool earlier;         /* a list of an earlier run has the name */
+    char *path;      /* the final name; NULL: rows go straight to a device or a pipe */
+    char *temporary; /* where they go until the end */
+    bool earlier;    /* a list of an earlier run has the name */
     bool keep_earlier;
-    bool any;             /* the header has been written */
-    bool with_size;       /* the header has a column "size" */
-    struct strbuf extra;  /* names of further columns: each ends in NUL, and one more NUL */
+    bool any;            /* the header has been written */
+    bool with_size;      /* the header has a column "size" */
+    struct strbuf extra; /* names of further columns: each ends in NUL, and one more NUL */
     struct strbuf scratch;
 };
 
@@ -50,7 +50,8 @@ static status check_replaceable(const char *path, bool *exists, error *err)
     if (n && ((size_t)n < sizeof head || memcmp(head, HEADER, sizeof head) != 0))
         return fail(err, WEIR_USAGE,
                     "%s: exists and is no list of failed URLs, so it is left alone; name another "
-                    "file or remove it", path);
+                    "file or remove it",
+                    path);
     *exists = true;
     return OK;
 }
@@ -102,8 +103,8 @@ status failed_open(struct failed_list **out, const char *path, error *err)
     struct failed_list *f = calloc(1, sizeof *f);
     if (!f)
         return fail(err, WEIR_NOMEM, "%s: out of memory for the list of failed URLs", path);
-    status st = is_direct(path) ? line_writer_open(&f->out, path, 0, err)
-                                : open_beside(f, path, err);
+    status st =
+        is_direct(path) ? line_writer_open(&f->out, path, 0, err) : open_beside(f, path, err);
     if (st) {
         failed_free(f);
         return st;
@@ -132,22 +133,49 @@ static void add_cell(struct strbuf *line, struct span text)
             strbuf_addc(line, text.p[i]);
 }
 
-/* A job's name has been through the sanitiser, and on the way back it will be again. So it is put
- * as it was before: every %XX in it is an escape. A name that a list cannot hold (a control
- * character, a '/' that parts no folders) is left out; the URL gives it again. */
+/* The byte that "%XX" at p stands for, -1 when there is none. */
+static int escaped_byte(const char *p)
+{
+    int high = *p == '%' ? hex_value(p[1]) : -1;
+    int low = high >= 0 ? hex_value(p[2]) : -1;
+    return low >= 0 ? high * 16 + low : -1;
+}
+
+static bool rest_of_component_is(const char *p, const char *text)
+{
+    size_t n = strlen(text);
+    return strncmp(p, text, n) == 0 && (p[n] == '\0' || p[n] == '/');
+}
+
+/* A job's name has been through the sanitiser, and read from a list it will be again. So it is put
+ * as it was before: '%', the '.' of our own endings and C1 characters are what a list can say and
+ * the sanitiser escapes; an empty component became "%2E". False for any other escape: a list cannot
+ * say it (a control character, a '/' or '?' of the URL that parts nothing). */
+static bool add_as_listed(struct strbuf *out, const char *name)
+{
+    for (const char *p = name; *p;) {
+        int byte = escaped_byte(p);
+        if (byte < 0) {
+            strbuf_addc(out, *p++);
+            continue;
+        }
+        bool whole = p > name && p[-1] == '/' && p[3] == '/';
+        p += 3;
+        bool ending = rest_of_component_is(p, "part") || rest_of_component_is(p, "resume");
+        if (byte == '%' || byte >= 0x80 || (byte == '.' && ending))
+            strbuf_addc(out, (char)byte);
+        else if (byte != '.' || !whole)
+            return false;
+    }
+    return true;
+}
+
+/* A name that a list cannot say is left out; the URL gives it again. */
 static void add_name(struct failed_list *f, const char *name)
 {
     strbuf_clear(&f->scratch);
-    for (; name && *name; name++) {
-        int high = *name == '%' ? hex_value(name[1]) : -1;
-        int low = high >= 0 ? hex_value(name[2]) : -1;
-        char c = low >= 0 ? (char)(high * 16 + low) : *name;
-        if (low >= 0 && (c == '/' || is_control(c)))
-            return;
-        strbuf_addc(&f->scratch, c);
-        name += low >= 0 ? 2 : 0;
-    }
-    add_cell(&f->out.pending, (struct span){strbuf_text(&f->scratch), f->scratch.n});
+    if (name && add_as_listed(&f->scratch, name))
+        add_cell(&f->out.pending, (struct span){strbuf_text(&f->scratch), f->scratch.n});
 }
 
 static const char *extra_value(const char *extra, const char *name)

@@ -13,7 +13,7 @@ struct line_writer {
     struct strbuf pending; /* whole lines; line_writer_ready, then append here */
     char *path;            /* for messages */
     int fd;
-    bool own;              /* closing the writer closes fd */
+    bool own; /* closing the writer closes fd */
 };
 
 /* "-" and "/dev/stdout" are standard output. `flags` go with O_WRONLY | O_CREAT. DISK. */

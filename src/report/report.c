@@ -76,9 +76,9 @@ static void add_url(struct report *r, const char *key, const char *url)
 static bool name_is_ours(const char *name)
 {
     static const char *const ours[] = {
-        "url",          "final_url", "path", "id",     "line",     "status",    "http",  "bytes",
-        "resumed_from", "attempts",  "ms",   "digest", "lines_in", "lines_out", "error", "skip",
-        "unchecked",    "duplicate",
+        "url",      "final_url", "path",         "id",       "line",      "status",
+        "http",     "bytes",     "resumed_from", "attempts", "ms",        "digest",
+        "lines_in", "lines_out", "error",        "skip",     "unchecked", "duplicate",
     };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(ours[i], name) == 0)

@@ -19,16 +19,16 @@ status report_write(struct report *r, const struct job *job, const weir_result *
 status report_flush(struct report *r, error *err);
 status report_close(struct report *r, error *err); /* takes NULL */
 
-/* The list of failed records: TSV with a header, which `-i` takes again. The columns are url, name, id;
- * then size and the records' other columns when the first record that failed had them. Rows gather in
- * "PATH.new", which takes the name PATH at the end; after a run without failures no list of that name
- * remains. Control characters cannot occur in a normalised URL; in other cells they are dropped. A file
- * of that name that is no such list is never replaced: USAGE. */
+/* The list of failed records: TSV with a header, which `-i` takes again. The columns are url, name,
+ * id; then size and the records' other columns when the first record that failed had them. Rows
+ * gather in "PATH.new", which takes the name PATH at the end; after a run without failures no list
+ * of that name remains. Control characters cannot occur in a normalised URL; in other cells they are
+ * dropped. A file of that name that is no such list is never replaced: USAGE. */
 struct failed_list;
 status failed_open(struct failed_list **out, const char *path, error *err);
 status failed_write(struct failed_list *f, const struct job *job, error *err);
-/* The run was stopped before its end: a list of an earlier run stays as it is, since it may have been
- * the input, and hold what has not been tried yet. */
+/* The run was stopped before its end: a list of an earlier run stays as it is, since it may have
+ * been the input, and hold what has not been tried yet. */
 void failed_keep_earlier(struct failed_list *f);
 status failed_flush(struct failed_list *f, error *err);
 status failed_close(struct failed_list *f, error *err); /* takes NULL */

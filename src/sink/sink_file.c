@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "core/fs.h"
@@ -295,13 +297,25 @@ static status cut_to(struct file_sink *s, int64_t offset, error *err)
     return OK;
 }
 
+/* In memory there is nothing to lay out, and reserving takes as long as writing: a look will do. */
+static bool is_in_memory(int fd, int64_t *room)
+{
+    struct statfs st;
+    if (fstatfs(fd, &st) < 0 || st.f_type != TMPFS_MAGIC)
+        return false;
+    *room = st.f_blocks ? (int64_t)st.f_bavail * (int64_t)st.f_bsize : INT64_MAX;
+    return true;
+}
+
 /* Where it cannot be done nothing is lost; only a lack of space is worth hearing of before the body. */
 static status preallocate(struct file_sink *s, error *err)
 {
-    int64_t rest = s->expected - s->flushed;
+    int64_t rest = s->expected - s->flushed, room;
     if (s->env->options->save_preallocate != PREALLOCATE_AUTO || rest < PREALLOCATE_FROM ||
         s->reserved >= s->expected)
         return OK;
+    if (is_in_memory(s->fd, &room))
+        return rest <= room ? OK : file_fail(s, ENOSPC, "no room for the whole file", err);
     int rc;
     do
         rc = fallocate(s->fd, FALLOC_FL_KEEP_SIZE, s->flushed, rest);

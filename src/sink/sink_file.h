@@ -31,7 +31,9 @@ struct file_sink {
     struct sink_spec spec;
     int fd;                  /* of the .part, locked; -1 = not open */
     dev_t device;
-    bool sealed, published;
+    bool sealed;
+    bool published;          /* it has its name ... */
+    bool durable;            /* ... and the folder with it is on disk */
     bool scattered;          /* write_at was used: the size tells nothing any more */
     int64_t flushed;         /* bytes from 0 that are in the file */
     int64_t expected;        /* size of the whole body, -1 = unknown */

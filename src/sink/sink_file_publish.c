@@ -172,45 +172,77 @@ static bool same_folder(const struct file_sink *a, const struct file_sink *b)
            memcmp(a->spec.name, b->spec.name, a->folder_length) == 0;
 }
 
-/* Names for all of group[0..n) that lie in the folder of the first, then the folder itself. */
-static void publish_folder(struct sink **group, size_t n, const struct sink_env *env, bool sync,
-                           struct synced synced, error *errs)
+/* Names for all of group[0..n) that lie in the folder of the first. */
+static void name_in_folder(struct sink **group, size_t n, error *errs)
 {
     const struct file_sink *first = self(group[0]);
     const char *last = NULL;
-    int folder = open_folder_of(env, first->spec.name, &last);
-    int e = folder < 0 ? -folder : 0;
+    int folder = open_folder_of(first->env, first->spec.name, &last);
     for (size_t i = 0; i < n; i++) {
         struct file_sink *s = self(group[i]);
         if (errs[i].status || s->published || !same_folder(first, s))
             continue;
-        if (e)
-            fail_rename(s, e, &errs[i]);
+        if (folder < 0)
+            fail_rename(s, -folder, &errs[i]);
         else
             give_name(s, folder, s->spec.name + (last - first->spec.name), &errs[i]);
     }
-    if (e)
-        return;
-    if (sync)
-        e = sync_folder(folder);
-    if (sync && !e && !covers(synced, first) && first->folder_length)
-        e = sync_ancestors(first);
-    if (folder != env->dirfd)
+    if (folder >= 0 && folder != first->env->dirfd)
         close(folder);
-    for (size_t i = 0; e && i < n; i++)
-        if (!errs[i].status && same_folder(first, self(group[i])))
-            file_fail(self(group[i]), e, "its folder cannot be synced", &errs[i]);
+}
+
+/* Syncs the folder of the first, and those above it unless `synced` says that they are safe. */
+static void sync_names_in_folder(struct sink **group, size_t n, struct synced synced, error *errs)
+{
+    const struct file_sink *first = self(group[0]);
+    const char *last;
+    int folder = open_folder_of(first->env, first->spec.name, &last);
+    int e = folder < 0 ? -folder : sync_folder(folder);
+    if (folder >= 0 && folder != first->env->dirfd)
+        close(folder);
+    if (!e && first->folder_length && !covers(synced, first))
+        e = sync_ancestors(first);
+    for (size_t i = 0; i < n; i++) {
+        struct file_sink *s = self(group[i]);
+        if (errs[i].status || s->durable || !same_folder(first, s))
+            continue;
+        s->durable = true;
+        if (e)
+            file_fail(s, e, "its folder cannot be synced", &errs[i]);
+    }
+}
+
+/* Where the files lie in many folders, one more syncfs is quicker than an fsync of each. */
+static void sync_names(struct sink **group, size_t n, size_t folders, struct synced synced,
+                       error *errs)
+{
+    bool together = synced.all && folders >= BATCH_FROM && syncfs(self(group[0])->env->dirfd) == 0;
+    for (size_t i = 0; i < n; i++) {
+        struct file_sink *s = self(group[i]);
+        if (errs[i].status || s->durable)
+            continue;
+        if (together && covers(synced, s))
+            s->durable = true;
+        else
+            sync_names_in_folder(group + i, n - i, synced, errs + i);
+    }
 }
 
 static void publish_group(struct sink **group, size_t n, const struct sink_env *env, bool sync,
                           error *errs)
 {
     struct synced synced = {0};
+    size_t folders = 0;
     if (sync)
         synced = sync_group(group, n, env, errs);
-    for (size_t i = 0; i < n; i++)
-        if (!errs[i].status && !self(group[i])->published)
-            publish_folder(group + i, n - i, env, sync, synced, errs + i);
+    for (size_t i = 0; i < n; i++) {
+        if (errs[i].status || self(group[i])->published)
+            continue;
+        name_in_folder(group + i, n - i, errs + i);
+        folders++;
+    }
+    if (sync)
+        sync_names(group, n, folders, synced, errs);
 }
 
 void sink_file_publish(struct sink **group, size_t n, const struct sink_env *env, error *errs)

@@ -15,9 +15,9 @@ struct line_reader {
     struct reader *in;
     char *list;
     uint64_t number;
-    size_t start, end;       /* of what is in the buffer and not yet handed out */
-    bool ended;              /* `in` has ended */
-    status broken;           /* why `in` cannot be read on */
+    size_t start, end; /* of what is in the buffer and not yet handed out */
+    bool ended;        /* `in` has ended */
+    status broken;     /* why `in` cannot be read on */
     error why;
     char head[LINE_HEAD_BYTES];
     char buffer[BUFFER_SIZE];
@@ -78,7 +78,8 @@ static status refill(struct line_reader *l, error *err)
     }
     size_t got = 0;
     if (!l->broken)
-        l->broken = l->in->type->read(l->in, l->buffer + l->end, BUFFER_SIZE - l->end, &got, &l->why);
+        l->broken =
+            l->in->type->read(l->in, l->buffer + l->end, BUFFER_SIZE - l->end, &got, &l->why);
     if (l->broken)
         return fail_list(err, l->broken, l->list, &l->why);
     l->end += got;
@@ -101,8 +102,8 @@ static status drop_long(struct line_reader *l, struct span *line, bool *too_long
     }
     *line = (struct span){l->head, sizeof l->head};
     *too_long = true;
-    return fail(err, WEIR_INPUT, "%s:%llu: the line is longer than %d bytes; it is skipped", l->list,
-                (unsigned long long)l->number, LINE_MAX_BYTES);
+    return fail(err, WEIR_INPUT, "%s:%llu: the line is longer than %d bytes; it is skipped",
+                l->list, (unsigned long long)l->number, LINE_MAX_BYTES);
 }
 
 /* A line without the CR of its ending, and without a byte order mark when it is the first. */
@@ -150,8 +151,9 @@ status line_check_controls(const struct line_reader *l, struct span text, struct
             continue;
         return fail(err, WEIR_INPUT,
                     "%s:%llu: %s (byte 0x%02x) stands at column %zu; remove it from the list%s",
-                    l->list, (unsigned long long)l->number, c == '\t' ? "a TAB" : "a control character",
-                    c, (size_t)(text.p - line.p) + i + 1,
+                    l->list, (unsigned long long)l->number,
+                    c == '\t' ? "a TAB" : "a control character", c,
+                    (size_t)(text.p - line.p) + i + 1,
                     c == '\t' ? ", or read the list with format tsv and a header row" : "");
     }
     return OK;

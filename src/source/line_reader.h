@@ -20,8 +20,8 @@ status line_reader_open(struct line_reader **out, struct reader *in, const char 
 void line_reader_close(struct line_reader *l); /* takes NULL */
 
 /* OK: *line is the next line without its ending, borrowed until the next call. END: no more.
- * INPUT with *too_long: the line is too long, *line is its beginning; go on. Anything else (INPUT from
- * the reader among it) ends the list, and comes again when asked again. */
+ * INPUT with *too_long: the line is too long, *line is its beginning; go on. Anything else (INPUT
+ * from the reader among it) ends the list, and comes again when asked again. */
 status line_reader_next(struct line_reader *l, struct span *line, bool *too_long, error *err);
 
 uint64_t line_reader_number(const struct line_reader *l); /* of the line last handed out, from 1 */

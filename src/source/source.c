@@ -119,15 +119,18 @@ static status choose(const struct source_type **type, struct span head, const ch
 {
     if (format && *format) {
         *type = source_type_named(format);
-        return *type ? OK
-                     : fail(err, WEIR_USAGE,
-                            "%s: there is no list format \"%s\"; write urls or tsv, or leave it out",
-                            list, format);
+        return *type
+                   ? OK
+                   : fail(err, WEIR_USAGE,
+                          "%s: there is no list format \"%s\"; write urls or tsv, or leave it out",
+                          list, format);
     }
     if (span_starts(head, "\xff\xfe") || span_starts(head, "\xfe\xff"))
-        return fail(err, WEIR_INPUT,
-                    "%s: the list is in UTF-16; turn it into UTF-8 first, as in: iconv -f UTF-16 -t "
-                    "UTF-8", list);
+        return fail(
+            err, WEIR_INPUT,
+            "%s: the list is in UTF-16; turn it into UTF-8 first, as in: iconv -f UTF-16 -t "
+            "UTF-8",
+            list);
     int best = -1;
     const struct source_type *t;
     for (size_t i = 0; (t = source_type_at(i)); i++) {

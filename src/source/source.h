@@ -30,9 +30,9 @@ struct source_type {
     int (*sniff)(struct span head);
     /* Takes `in` (also when it fails). `list` names the list in messages, copied. */
     status (*open)(struct source **out, struct reader *in, const char *list, error *err);
-    /* OK: *out is filled. END: no more. INPUT: this line cannot be read (out->line says which, out->url
-     * its text, at most 512 bytes); go on with the next call. Anything else ends the source, also
-     * INPUT with out->line 0: the list itself cannot be read on. */
+    /* OK: *out is filled. END: no more. INPUT: this line cannot be read (out->line says which,
+     * out->url its text, at most 512 bytes); go on with the next call. Anything else ends the
+     * source, also INPUT with out->line 0: the list itself cannot be read on. */
     status (*next)(struct source *s, struct record *out, error *err);
     void (*close)(struct source *s);
 };

@@ -20,8 +20,8 @@ static const struct {
     const char *title;
     enum role role;
 } titles[] = {
-    {"url", ROLE_URL},   {"name", ROLE_NAME}, {"filename", ROLE_NAME}, {"path", ROLE_NAME},
-    {"out", ROLE_NAME},  {"size", ROLE_SIZE}, {"id", ROLE_ID},
+    {"url", ROLE_URL},  {"name", ROLE_NAME}, {"filename", ROLE_NAME}, {"path", ROLE_NAME},
+    {"out", ROLE_NAME}, {"size", ROLE_SIZE}, {"id", ROLE_ID},
 };
 
 struct column {
@@ -119,7 +119,8 @@ static status no_url_column(const struct tsv_source *t, struct span line, error 
     }
     fail(err, WEIR_INPUT,
          "%s:%llu: the header row has no column \"url\"; it has: %s%s; name the column of the URLs "
-         "\"url\"", line_reader_list(t->lines), (unsigned long long)line_reader_number(t->lines),
+         "\"url\"",
+         line_reader_list(t->lines), (unsigned long long)line_reader_number(t->lines),
          strbuf_text(&found), found.failed ? " ..." : "");
     strbuf_free(&found);
     return WEIR_INPUT;
@@ -134,8 +135,9 @@ static status take_header(struct tsv_source *t, struct span line, error *err)
         return st;
     size_t n = count_cells(line);
     if (n > COLUMNS_MAX)
-        return fail(err, WEIR_INPUT, "%s:%llu: the header row has %zu columns; at most %d can be read",
-                    list, number, n, COLUMNS_MAX);
+        return fail(err, WEIR_INPUT,
+                    "%s:%llu: the header row has %zu columns; at most %d can be read", list, number,
+                    n, COLUMNS_MAX);
     t->columns = calloc(n, sizeof *t->columns);
     if (!t->columns)
         return fail(err, WEIR_NOMEM, "%s: out of memory for its header", list);
@@ -146,8 +148,9 @@ static status take_header(struct tsv_source *t, struct span line, error *err)
         enum role role = role_of(title);
         bool taken = role != ROLE_EXTRA && role_taken(t, i, role);
         if (taken && role == ROLE_URL)
-            return fail(err, WEIR_INPUT, "%s:%llu: the header row has two columns \"url\"; rename one",
-                        list, number);
+            return fail(err, WEIR_INPUT,
+                        "%s:%llu: the header row has two columns \"url\"; rename one", list,
+                        number);
         t->columns[i].role = taken ? ROLE_EXTRA : role;
         if (t->columns[i].role == ROLE_EXTRA && (st = name_extra(t, i, title, err)))
             return st;
@@ -213,8 +216,8 @@ static status take_size(const struct tsv_source *t, struct span cell, int64_t *s
     if (!parse_uint64(cell, &value) || value > INT64_MAX)
         return fail(err, WEIR_INPUT,
                     "%s:%llu: the size \"%.*s\" is not a number; write whole bytes, as in 1048576, "
-                    "or leave the cell empty", line_reader_list(t->lines),
-                    (unsigned long long)line_reader_number(t->lines),
+                    "or leave the cell empty",
+                    line_reader_list(t->lines), (unsigned long long)line_reader_number(t->lines),
                     (int)(cell.n < 64 ? cell.n : 64), cell.p);
     *size = (int64_t)value;
     return OK;
@@ -249,10 +252,13 @@ static status take_row(struct tsv_source *t, struct span line, struct record *ou
         }
     }
     if (cells != t->column_count)
-        return fail(err, WEIR_INPUT, "%s:%llu: the row has %zu cells, the header has %zu; part them by "
-                    "one TAB each", list, number, cells, t->column_count);
+        return fail(err, WEIR_INPUT,
+                    "%s:%llu: the row has %zu cells, the header has %zu; part them by "
+                    "one TAB each",
+                    list, number, cells, t->column_count);
     if (!out->url.n)
-        return fail(err, WEIR_INPUT, "%s:%llu: the row has no URL in its column \"url\"", list, number);
+        return fail(err, WEIR_INPUT, "%s:%llu: the row has no URL in its column \"url\"", list,
+                    number);
     if (size_status)
         return size_status;
     if (t->extra.n)

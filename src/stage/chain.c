@@ -1,8 +1,8 @@
 /* The chain of one fetch; see chain.h and weir/stage.h. Runs on the worker of the fetch.
  *
- * One allocation holds the chain, its stages and their states, so that a file costs one malloc however
- * many stages it has. The first failure sticks until a reset: a stage that ignores what weir_emit
- * answered cannot turn a failed file into a good one.
+ * One allocation holds the chain, its stages and their states, so that a file costs one malloc
+ * however many stages it has. The first failure sticks until a reset: a stage that ignores what
+ * weir_emit answered cannot turn a failed file into a good one.
  */
 #include "stage/chain.h"
 

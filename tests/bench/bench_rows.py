@@ -5,6 +5,7 @@ are compared byte by byte.
 """
 import filecmp
 import os
+import time
 
 from bench_client import Client, Task, all_clients, aria2_arguments, weir_arguments
 from bench_report import best_peer, comparison, megabytes, middle
@@ -142,6 +143,19 @@ def long_list(ctx):
                         "MB")
 
 
+def bare_creation(out, count):
+    """Seconds that the file system itself takes: create, write, close and rename, one by one."""
+    os.makedirs(out)
+    body = os.urandom(FILE_BYTES)
+    start = time.monotonic()
+    for i in range(count):
+        name = os.path.join(out, f"f{i:05d}")
+        with open(name + ".part", "wb", buffering=0) as f:
+            f.write(body)
+        os.rename(name + ".part", name)
+    return time.monotonic() - start
+
+
 def disk_durability(ctx):
     """what save.durability costs on a disk"""
     row, server = "durability", ctx.server
@@ -152,6 +166,10 @@ def disk_durability(ctx):
     clients = [Client(f"weir {mode}", ctx.weir, weir_arguments("-s", f"save.durability={mode}"),
                       is_peer=False) for mode in ("none", "batch", "file")]
     try:
+        floor = bare_creation(out, server.small_count)
+        ctx.bench.clear(out)
+        ctx.report.note(f"for comparison: creating and renaming as many files there, with nothing "
+                        f"synced and no network, took {floor:.3f} s")
         runs = interleave(ctx, row, clients, Task([f"{server.base}/small/{n}" for n in names]),
                           [server.www("small", n) for n in names], out)
     finally:

@@ -187,10 +187,16 @@ static weir_status failing_open(weir_stage *s, weir_error *err)
     return (fail)(err, WEIR_NOMEM, "no memory for a window");
 }
 
+static void note_abort(weir_stage *s)
+{
+    note(&(weir_stage_type){.name = "bad"}, 'a');
+}
+
 static void open_that_fails_aborts_those_already_open(void **state)
 {
     const weir_stage_type bad = {.abi_size = sizeof bad, .name = "bad", .phase = WEIR_PHASE_FRAME,
-                                 .open = failing_open, .write = deaf_write};
+                                 .open = failing_open, .write = deaf_write,
+                                 .abort = note_abort};
     const weir_stage_type *types[] = {&w, &bad, &t, &d};
     struct chain *c = NULL;
     error err = {0};

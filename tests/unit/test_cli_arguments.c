@@ -1,5 +1,5 @@
-/* The command line: what it means, what is refused and with which words; and that the man page and the
- * completions know every flag.
+/* The command line: what it means, what is refused and with which words; and that the man page and
+ * the completions know every flag.
  */
 #include "cli/arguments.c"
 #include "cli/display_text.c"
@@ -73,8 +73,9 @@ static void wrong_command_lines_are_refused_with_a_way_out(void **state)
 
 static void flags_and_urls_mix_in_any_order(void **state)
 {
-    static const char *const words[WORDS] = {"http://a/", "-j4", "-qv", "http://b/", "--dir=out",
-                                             "--insecure", "-H", "A: 1", "-H", "B: 2", "-i-", "-sx.y=z=1"};
+    static const char *const words[WORDS] = {"http://a/", "-j4",        "-qv", "http://b/",
+                                             "--dir=out", "--insecure", "-H",  "A: 1",
+                                             "-H",        "B: 2",       "-i-", "-sx.y=z=1"};
     struct arguments a;
     char message[USAGE_MAX];
     assert_true(parse(&a, words, message));
@@ -83,9 +84,9 @@ static void flags_and_urls_mix_in_any_order(void **state)
     assert_int_equal(a.list_count, 1);
     assert_string_equal(a.lists[0], "-");
     assert_true(a.quiet && a.verbose == 1);
-    static const char *const want[][2] = {{"run.concurrency", "4"}, {"save.dir", "out"},
+    static const char *const want[][2] = {{"run.concurrency", "4"},  {"save.dir", "out"},
                                           {"http.verify_tls", "no"}, {"http.header", "A: 1"},
-                                          {"http.header", "B: 2"}, {"x.y", "z=1"}};
+                                          {"http.header", "B: 2"},   {"x.y", "z=1"}};
     assert_int_equal(a.setting_count, sizeof want / sizeof *want);
     for (size_t i = 0; i < a.setting_count; i++) {
         assert_string_equal(a.settings[i].name, want[i][0]);

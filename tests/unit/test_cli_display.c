@@ -25,9 +25,14 @@ static void numbers_are_written_with_units(void **state)
         int64_t bytes;
         const char *want;
     } table[] = {
-        {0, "0 B"},           {1023, "1023 B"},          {1024, "1.0 KiB"},
-        {-5, "0 B"},          {40999321, "39.1 MiB"},    {1048575, "1.0 MiB"},
-        {1LL << 40, "1.0 TiB"}, {INT64_MAX, "8.0 EiB"},
+        {0, "0 B"},
+        {999, "999 B"},
+        {1000, "1.0 KiB"},
+        {-5, "0 B"},
+        {40999321, "39.1 MiB"},
+        {1048575, "1.0 MiB"},
+        {1LL << 40, "1.0 TiB"},
+        {INT64_MAX, "8.0 EiB"},
     };
     char out[SHOW_MAX];
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -50,9 +55,13 @@ static void what_a_terminal_would_obey_is_escaped(void **state)
     } table[] = {
         {"plain é ファ", "plain é ファ"},
         {"a\x1b[2Jb\r\n", "a\\x1b[2Jb\\x0d\\x0a"},
-        {"c1 \xc2\x9b" "31m", "c1 \\xc2\\x9b31m"},          /* CSI as one character */
-        {"bad \xff\xc3", "bad \\xff\\xc3"},                /* no UTF-8 */
-        {"rtl \xe2\x80\xae" "gpj", "rtl \\xe2\\x80\\xaegpj"}, /* U+202E turns the name around */
+        {"c1 \xc2\x9b"
+         "31m",
+         "c1 \\xc2\\x9b31m"},               /* CSI as one character */
+        {"bad \xff\xc3", "bad \\xff\\xc3"}, /* no UTF-8 */
+        {"rtl \xe2\x80\xae"
+         "gpj",
+         "rtl \\xe2\\x80\\xaegpj"}, /* U+202E turns the name around */
         {"\x7f", "\\x7f"},
     };
     char out[256];
@@ -75,8 +84,16 @@ static void text_is_cut_at_whole_characters(void **state)
 static void long_names_lose_their_middle_and_fit(void **state)
 {
     static const char *const names[] = {
-        "short", "dataset/part-00013-of-00040.parquet", "ファイル/データ-0-long-name-40.tar.gz",
-        "e\xcc\x81" "e\xcc\x81" "e\xcc\x81" "e\xcc\x81" "e\xcc\x81" "e\xcc\x81", "",
+        "short",
+        "dataset/part-00013-of-00040.parquet",
+        "ファイル/データ-0-long-name-40.tar.gz",
+        "e\xcc\x81"
+        "e\xcc\x81"
+        "e\xcc\x81"
+        "e\xcc\x81"
+        "e\xcc\x81"
+        "e\xcc\x81",
+        "",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         for (int columns = 0; columns < 50; columns++) {
@@ -100,10 +117,8 @@ static void credentials_of_a_url_are_not_shown(void **state)
     static const struct {
         const char *url, *want;
     } table[] = {
-        {"http://u:p@h/x", "http://h/x"},
-        {"http://u:p@q@h/x@y", "http://h/x@y"},
-        {"http://h/x@y", "http://h/x@y"},
-        {"http://h?a@b", "http://h?a@b"},
+        {"http://u:p@h/x", "http://h/x"}, {"http://u:p@q@h/x@y", "http://h/x@y"},
+        {"http://h/x@y", "http://h/x@y"}, {"http://h?a@b", "http://h?a@b"},
         {"no url @", "no url @"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -119,8 +134,13 @@ static void shell_words_are_quoted_where_needed(void **state)
     static const struct {
         const char *word, *want;
     } table[] = {
-        {"plain-1.tsv", "plain-1.tsv"}, {"", "''"}, {"a b", "'a b'"},
-        {"it's", "'it'\\''s'"}, {"$(x)", "'$(x)'"}, {"~", "'~'"}, {"a\nb", "'a\nb'"},
+        {"plain-1.tsv", "plain-1.tsv"},
+        {"", "''"},
+        {"a b", "'a b'"},
+        {"it's", "'it'\\''s'"},
+        {"$(x)", "'$(x)'"},
+        {"~", "'~'"},
+        {"a\nb", "'a\nb'"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         char out[64];
@@ -164,11 +184,14 @@ static void no_line_ever_reaches_the_last_column(void **state)
                 assert_in_range(visible_columns(out), 0, columns - 1);
             }
             for (uint64_t scale = 0; scale < 3; scale++) {
-                struct bar_whole whole = {
-                    .stats = {.found = 10000000 * scale, .done = 9999999 * scale, .failed = scale * 77777,
-                              .waiting = (int)scale * 4000, .bytes = (int64_t)(scale << 40),
-                              .all_found = look_index & 1},
-                    .bps = 1e9 * (double)scale, .left_s = scale ? 100000 : -1};
+                struct bar_whole whole = {.stats = {.found = 10000000 * scale,
+                                                    .done = 9999999 * scale,
+                                                    .failed = scale * 77777,
+                                                    .waiting = (int)scale * 4000,
+                                                    .bytes = (int64_t)(scale << 40),
+                                                    .all_found = look_index & 1},
+                                          .bps = 1e9 * (double)scale,
+                                          .left_s = scale ? 100000 : -1};
                 char out[2048];
                 struct text t = text_in(out, sizeof out);
                 bar_layout_whole(&t, &whole, &look);
@@ -192,9 +215,15 @@ static void the_line_for_the_whole_drops_what_matters_least(void **state)
         {24, "1,204/10,000  12 bad"},
         {14, "1,204/10,000"},
     };
-    struct bar_whole w = {.stats = {.found = 10000, .all_found = true, .done = 1200, .skipped = 4,
-                                    .failed = 12, .bytes = 40999321, .waiting = 3},
-                          .bps = 33659289, .left_s = 42};
+    struct bar_whole w = {.stats = {.found = 10000,
+                                    .all_found = true,
+                                    .done = 1200,
+                                    .skipped = 4,
+                                    .failed = 12,
+                                    .bytes = 40999321,
+                                    .waiting = 3},
+                          .bps = 33659289,
+                          .left_s = 42};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         char out[512];
         struct text t = text_in(out, sizeof out);
@@ -207,6 +236,21 @@ static void the_line_for_the_whole_drops_what_matters_least(void **state)
     w.stats.failed = 0;
     bar_layout_whole(&t, &w, &(struct bar_look){60, true, false});
     assert_non_null(strstr(out, "1,204 of 10,000+"));
+}
+
+static void the_bar_for_the_whole_goes_by_bytes_once_all_have_begun(void **state)
+{
+    struct bar_whole w = {
+        .stats = {.found = 2, .all_found = true, .in_flight = 2, .bytes = 30, .bytes_known = 100},
+        .left_s = -1};
+    char out[512];
+    struct text t = text_in(out, sizeof out);
+    bar_layout_whole(&t, &w, &(struct bar_look){60, false, false});
+    assert_non_null(strstr(out, "=========---------------------"));
+    w.stats.found = 10; /* eight of which no size is known */
+    t = text_in(out, sizeof out);
+    bar_layout_whole(&t, &w, &(struct bar_look){60, false, false});
+    assert_null(strchr(out, '='));
 }
 
 static void a_row_shows_name_share_bytes_and_speed(void **state)
@@ -240,8 +284,13 @@ static void a_rate_is_right_from_the_start_and_forgets_slowly(void **state)
 
 static void time_left_is_told_only_when_it_can_be_known(void **state)
 {
-    weir_stats s = {.found = 100, .all_found = true, .done = 40, .in_flight = 10, .elapsed_ms = 10000,
-                    .bytes = 45000, .bytes_known = 50000};
+    weir_stats s = {.found = 100,
+                    .all_found = true,
+                    .done = 40,
+                    .in_flight = 10,
+                    .elapsed_ms = 10000,
+                    .bytes = 45000,
+                    .bytes_known = 50000};
     /* 5,000 of those begun and 50 files of 1,000 each */
     assert_int_equal((int)left_estimate(&s, 1000, 4), 55);
     s.bytes_known = 100; /* sizes are not announced: by files */
@@ -271,9 +320,16 @@ static void json_lines_have_the_documented_fields(void **state)
 {
     char out[512];
     struct text t = text_in(out, sizeof out);
-    struct progress_sample s = {.stats = {.found = 3, .done = 1, .skipped = 1, .failed = 1, .retried = 2,
-                                          .bytes = 99, .elapsed_ms = 1500, .all_found = true},
-                                .bps = 66.4, .left_s = -1};
+    struct progress_sample s = {.stats = {.found = 3,
+                                          .done = 1,
+                                          .skipped = 1,
+                                          .failed = 1,
+                                          .retried = 2,
+                                          .bytes = 99,
+                                          .elapsed_ms = 1500,
+                                          .all_found = true},
+                                .bps = 66.4,
+                                .left_s = -1};
     progress_json_line(&t, &s, true);
     assert_string_equal(out, "{\"elapsed_ms\":1500,\"found\":3,\"all_found\":true,\"done\":1,"
                              "\"skipped\":1,\"failed\":1,\"retried\":2,\"bytes\":99,"
@@ -291,6 +347,7 @@ int main(void)
         cmocka_unit_test(shell_words_are_quoted_where_needed),
         cmocka_unit_test(no_line_ever_reaches_the_last_column),
         cmocka_unit_test(the_line_for_the_whole_drops_what_matters_least),
+        cmocka_unit_test(the_bar_for_the_whole_goes_by_bytes_once_all_have_begun),
         cmocka_unit_test(a_row_shows_name_share_bytes_and_speed),
         cmocka_unit_test(a_rate_is_right_from_the_start_and_forgets_slowly),
         cmocka_unit_test(time_left_is_told_only_when_it_can_be_known),

@@ -1,4 +1,5 @@
-/* Decoders and the decoding reader: any chunking, members and frames in a row, damage and truncation. */
+/* Decoders and the decoding reader: any chunking, members and frames in a row, damage and
+ * truncation. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -69,8 +70,12 @@ static size_t add_gzip(unsigned char *out, const char *body, size_t n, gz_header
 /* A small body of two members, the first with every optional part of a header. */
 static size_t make_small_gzip(unsigned char *out, char *body, size_t *body_n)
 {
-    gz_header header = {.extra = (Bytef *)"xx\3\0abc", .extra_len = 7, .name = (Bytef *)"a name",
-                        .comment = (Bytef *)"a comment", .hcrc = 1, .time = 12345};
+    gz_header header = {.extra = (Bytef *)"xx\3\0abc",
+                        .extra_len = 7,
+                        .name = (Bytef *)"a name",
+                        .comment = (Bytef *)"a comment",
+                        .hcrc = 1,
+                        .time = 12345};
     strcpy(body, "one fish, two fish, red fish, blue fish, and then another fish");
     *body_n = strlen(body);
     size_t n = add_gzip(out, body, 40, &header);
@@ -284,12 +289,14 @@ static void gzip_tolerates_zero_padding_only(void **state)
     memset(z + n, 0, 600);
     expect_random_chunks(type_named("gzip"), z, n + 600, body, body_n);
     z[n + 100] = 'x';
-    struct decoder *d;
+    struct decoder *d; /* padding is something after a member, not instead of one */
     struct strbuf out = {0};
     error err;
     assert_int_equal(type_named("gzip")->open(&d, &err), OK);
     assert_int_equal(decode_split(d, z, n + 600, n + 3, 64, &out, &err), WEIR_DECODE);
     assert_int_equal(out.n, body_n);
+    static const unsigned char zeros[20];
+    assert_int_equal(decode_split(d, zeros, sizeof zeros, 0, 64, &out, &err), WEIR_DECODE);
     d->type->close(d);
     strbuf_free(&out);
 }

@@ -110,6 +110,27 @@ static void refusal_holds_then_one_probe_opens_the_host(void **state)
     host_table_free(t);
 }
 
+static void only_the_probe_opens_a_host_and_not_against_a_newer_hold(void **state)
+{
+    struct host_table *t = new_table(8);
+    struct host *h = host_get(t, "a:80");
+    options.limits_per_host = 8;
+    for (int i = 0; i < 4; i++)
+        host_started(h, START);
+    ended(h, HOST_REFUSED, START + S, false, START);
+    uint64_t now = START + S;
+    assert_true(host_started(h, now));
+    ended(h, HOST_ANSWERED, 0, false, now); /* from before the hold */
+    assert_true(host_admit(h, now) == HOST_WAITS_FOR_SLOT);
+    ended(h, HOST_REFUSED, now + 10 * S, false, now); /* another one: a longer hold */
+    ended(h, HOST_ANSWERED, 0, true, now + S);
+    assert_true(host_admit(h, now + S) == now + 10 * S);
+    now += 10 * S;
+    assert_true(host_started(h, now));
+    assert_true(host_admit(h, now) == HOST_WAITS_FOR_SLOT);
+    host_table_free(t);
+}
+
 static void probe_that_was_answered_opens_the_host_before_it_ends(void **state)
 {
     struct host_table *t = new_table(8);
@@ -209,6 +230,11 @@ static void refusal_beyond_patience_takes_the_host_down_until_then(void **state)
     uint64_t now = START + 86400 * S;
     assert_false(host_is_down(h, now));
     assert_true(host_started(h, now));
+    ended(h, HOST_REFUSED, now + 5 * S, true, now); /* it is patient again, and so are we */
+    assert_false(host_is_down(h, now));
+    assert_true(host_admit(h, now) == now + 5 * S);
+    now += 5 * S;
+    assert_true(host_started(h, now));
     ended(h, HOST_ANSWERED, 0, true, now);
     assert_false(host_is_down(h, now));
     assert_int_equal(host_admit(h, now), 0);
@@ -269,6 +295,7 @@ int main(void)
         cmocka_unit_test(per_host_limit_waits_for_a_slot),
         cmocka_unit_test(host_rate_tells_when_to_ask_again),
         cmocka_unit_test(refusal_holds_then_one_probe_opens_the_host),
+        cmocka_unit_test(only_the_probe_opens_a_host_and_not_against_a_newer_hold),
         cmocka_unit_test(probe_that_was_answered_opens_the_host_before_it_ends),
         cmocka_unit_test(silent_probe_is_followed_by_another),
         cmocka_unit_test(host_is_down_after_20_failures_over_5_minutes),

@@ -1,8 +1,8 @@
-/* Whole runs of the queue under a made-up clock: random hosts, limits, outcomes, holds, redirects and
- * workers, from a seed. Checked at every step: no limit is exceeded, no job is lost or handed out
- * twice, the jobs of a host start in order, a held host is left alone, and the run ends. Workers here ask
- * only when they were woken, told an instant that has come, or freed a slot: a wake that is missing
- * leaves the run without a next event.
+/* Whole runs of the queue under a made-up clock: random hosts, limits, outcomes, holds, redirects
+ * and workers, from a seed. Checked at every step: no limit is exceeded, no job is lost or handed
+ * out twice, the jobs of a host start in order, a held host is left alone, and the run ends.
+ * Workers here ask only when they were woken, told an instant that has come, or freed a slot: a
+ * wake that is missing leaves the run without a next event.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -19,13 +19,14 @@
 #include "core/text.h"
 #include "report/redact.h"
 #include "report/report.h"
+#include "sink/name.h"
 #include "source/source.h"
 
 /* Each test has a folder of its own. */
 struct place {
     char dir[64];
-    char path[96];   /* a file in it */
-    char other[96];  /* another */
+    char path[96];  /* a file in it */
+    char other[96]; /* another */
     char text[300000];
 };
 
@@ -85,8 +86,12 @@ static void put(const char *path, const char *text)
 static struct job *make_job(const char *url, const char *name, const char *id, int64_t size,
                             const char *extra, size_t extra_size)
 {
-    struct job_text text = {.url = url, .authority = "h:80", .name = name, .id = id,
-                            .extra = extra, .extra_size = extra_size};
+    struct job_text text = {.url = url,
+                            .authority = "h:80",
+                            .name = name,
+                            .id = id,
+                            .extra = extra,
+                            .extra_size = extra_size};
     struct job *job = job_new(&text);
     job->line = 1;
     job->size = size;
@@ -110,22 +115,31 @@ static void a_finished_url_is_one_line_with_all_keys(void **state)
 {
     struct place *p = *state;
     weir_error none = {0};
-    weir_result result = {.outcome = WEIR_DONE, .url = "http://a/x", .final_url = "http://b/y",
-                          .path = "x \"1\"", .id = "A", .line = 7, .http_status = 206,
-                          .bytes = 5000000000, .resumed_from = 1000, .attempts = 2,
-                          .duration_ms = 321, .error = &none};
+    weir_result result = {.outcome = WEIR_DONE,
+                          .url = "http://a/x",
+                          .final_url = "http://b/y",
+                          .path = "x \"1\"",
+                          .id = "A",
+                          .line = 7,
+                          .http_status = 206,
+                          .bytes = 5000000000,
+                          .resumed_from = 1000,
+                          .attempts = 2,
+                          .duration_ms = 321,
+                          .error = &none};
     write_one(p, NULL, &result);
-    assert_string_equal(contents(p, p->path),
-                        "{\"url\":\"http://a/x\",\"final_url\":\"http://b/y\",\"path\":\"x \\\"1\\\"\","
-                        "\"id\":\"A\",\"line\":7,\"status\":\"ok\",\"http\":206,\"bytes\":5000000000,"
-                        "\"resumed_from\":1000,\"attempts\":2,\"ms\":321,\"error\":null}\n");
+    assert_string_equal(
+        contents(p, p->path),
+        "{\"url\":\"http://a/x\",\"final_url\":\"http://b/y\",\"path\":\"x \\\"1\\\"\","
+        "\"id\":\"A\",\"line\":7,\"status\":\"ok\",\"http\":206,\"bytes\":5000000000,"
+        "\"resumed_from\":1000,\"attempts\":2,\"ms\":321,\"error\":null}\n");
 }
 
 static void what_is_absent_is_null(void **state)
 {
     struct place *p = *state;
-    weir_result result = {.outcome = WEIR_SKIPPED, .url = "http://a/x", .unchecked = true,
-                          .duplicate = true};
+    weir_result result = {
+        .outcome = WEIR_SKIPPED, .url = "http://a/x", .unchecked = true, .duplicate = true};
     write_one(p, NULL, &result);
     assert_string_equal(contents(p, p->path),
                         "{\"url\":\"http://a/x\",\"final_url\":null,\"path\":null,\"id\":null,"
@@ -151,13 +165,13 @@ static void a_failure_has_class_and_message(void **state)
 static void other_columns_go_along_and_never_hide_our_keys(void **state)
 {
     struct place *p = *state;
-    struct job *job = make_job("http://a/", NULL, NULL, -1,
-                               EXTRA("md5\0" "1f\0" "status\0" "x\"\0" "digest\0" "d\0"
-                                     "mirror\0" "ftp://me:pw@m/f\0" "na\"me\0" "\xff\0"));
+    struct job *job =
+        make_job("http://a/", NULL, NULL, -1,
+                 EXTRA("md5\0ab\0status\0x\"\0digest\0d\0mirror\0ftp://me:pw@m/f\0na\"me\0\xff\0"));
     weir_result result = {.outcome = WEIR_DONE, .url = "http://a/"};
     write_one(p, job, &result);
     const char *tail = strstr(contents(p, p->path), "\"error\":");
-    assert_string_equal(tail, "\"error\":null,\"md5\":\"1f\",\"list_status\":\"x\\\"\","
+    assert_string_equal(tail, "\"error\":null,\"md5\":\"ab\",\"list_status\":\"x\\\"\","
                               "\"list_digest\":\"d\",\"mirror\":\"ftp://m/f\","
                               "\"na\\\"me\":\"\xef\xbf\xbd\"}\n");
     job_free(job);
@@ -316,7 +330,7 @@ static void failed_records_are_rows_of_url_name_and_id(void **state)
     struct job *jobs[] = {
         make_job("http://a/1", "one.bin", NULL, -1, NULL, 0),
         make_job("http://u:p@a/2", "d/two", "B\t2\n", -1, NULL, 0),
-        make_job("http://a/3", NULL, NULL, 77, EXTRA("md5\0" "ff\0")),
+        make_job("http://a/3", NULL, NULL, 77, EXTRA("md5\0ff\0")),
     };
     write_failed(p->path, jobs, 3);
     assert_string_equal(contents(p, p->path), "url\tname\tid\n"
@@ -331,8 +345,8 @@ static void columns_of_the_first_failure_are_kept(void **state)
 {
     struct place *p = *state;
     struct job *jobs[] = {
-        make_job("http://a/1", "n", "A", 5, EXTRA("md5\0" "ff\0" "note\0" "x y\0")),
-        make_job("http://a/2", "m", NULL, -1, EXTRA("note\0" "z\0" "more\0" "w\0")),
+        make_job("http://a/1", "n", "A", 5, EXTRA("md5\0ff\0note\0x y\0")),
+        make_job("http://a/2", "m", NULL, -1, EXTRA("note\0z\0more\0w\0")),
     };
     write_failed(p->path, jobs, 2);
     assert_string_equal(contents(p, p->path), "url\tname\tid\tsize\tmd5\tnote\n"
@@ -345,7 +359,7 @@ static void columns_of_the_first_failure_are_kept(void **state)
 static void a_failed_list_reads_back_as_a_list(void **state)
 {
     struct place *p = *state;
-    struct job *job = make_job("http://a/1", "d/n m", "A", 5, EXTRA("md5\0" "ff\0"));
+    struct job *job = make_job("http://a/1", "d/n m", "A", 5, EXTRA("md5\0ff\0"));
     write_failed(p->path, &job, 1);
     struct reader *in;
     struct source *s;
@@ -368,11 +382,15 @@ static void a_failed_list_reads_back_as_a_list(void **state)
 /* A name comes sanitised and is sanitised again on its way back: escapes must not pile up. */
 static void names_stand_as_they_were_before_the_sanitiser(void **state)
 {
+    /* clang-format off */
     static const char *const rows[][2] = {
-        {"plain", "plain"},          {"a%2525b", "a%25b"},   {"100%", "100%"},
-        {"50%zz%4", "50%zz%4"},      {"x%2Epart", "x.part"}, {"a%0Ab", ""},
-        {"a%2Fb", ""},               {"d/%7f", ""},          {"%2%2535", "%2%35"},
+        {"plain", "plain"},          {"a%2525b", "a%25b"},        {"100%", "100%"},
+        {"50%zz%4", "50%zz%4"},      {"x%2Epart", "x.part"},      {"x%2Epart~1", ""},
+        {"d%2Epart/e", "d.part/e"},  {"a%0Ab", ""},               {"a%2Fb", ""},
+        {"a%3Fb", ""},               {"d/%7F", ""},               {"%2%2535", "%2%35"},
+        {"a/%2E/b", "a//b"},         {"%2E/b", ""},               {"a/%C2%85", "a/\xc2\x85"},
     };
+    /* clang-format on */
     struct place *p = *state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct job *job = make_job("http://a/", rows[i][0], NULL, -1, NULL, 0);
@@ -381,6 +399,55 @@ static void names_stand_as_they_were_before_the_sanitiser(void **state)
         write_failed(p->path, &job, 1);
         assert_string_equal(contents(p, p->path), expected);
         job_free(job);
+    }
+}
+
+static void names_survive_a_second_run(void **state)
+{
+    static const char *const raws[] = {
+        "a",
+        "a b",
+        " a",
+        "#a",
+        "100%",
+        "%41",
+        "%%41",
+        "%2541",
+        "x.part",
+        "x.part.resume",
+        "x.part/y.part",
+        "a//b",
+        "a///b",
+        "..a",
+        "\xc2\x9b",
+        "\xc3\xa4",
+        "\xff",
+        "%2E",
+        "a%2Fb",
+        "%2%35",
+        ".part",
+        "x.resume",
+        "resume/part",
+    };
+    struct place *p = *state;
+    for (size_t i = 0; i < sizeof raws / sizeof *raws; i++) {
+        struct strbuf once = {0}, twice = {0};
+        error err;
+        assert_int_equal(name_sanitise(&once, span_of(raws[i]), &err), OK);
+        struct job *job = make_job("http://a/", once.p, NULL, -1, NULL, 0);
+        write_failed(p->path, &job, 1);
+        struct reader *in;
+        struct source *s;
+        struct record r;
+        assert_int_equal(reader_open_path(&in, p->path, &err), OK);
+        assert_int_equal(source_open(&s, in, p->path, NULL, &err), OK);
+        assert_int_equal(source_next(s, &r, &err), OK);
+        assert_int_equal(name_sanitise(&twice, r.name, &err), OK);
+        assert_string_equal(twice.p, once.p);
+        source_close(s);
+        job_free(job);
+        strbuf_free(&once);
+        strbuf_free(&twice);
     }
 }
 
@@ -567,6 +634,7 @@ int main(void)
         TEST(columns_of_the_first_failure_are_kept),
         TEST(a_failed_list_reads_back_as_a_list),
         TEST(names_stand_as_they_were_before_the_sanitiser),
+        TEST(names_survive_a_second_run),
         TEST(no_failures_leave_no_list),
         TEST(a_file_of_somebody_else_is_never_replaced),
         TEST(the_list_that_is_read_may_be_the_one_that_is_written),

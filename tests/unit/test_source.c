@@ -15,8 +15,8 @@
 #include "core/clock.h"
 #include "source/source.h"
 
-/* A reader of memory that gives `piece` bytes at a time, then repeats `tail` for as many bytes as asked,
- * then fails or ends. */
+/* A reader of memory that gives `piece` bytes at a time, then repeats `tail` for as many bytes as
+ * asked, then fails or ends. */
 struct memory_reader {
     struct reader head;
     const char *p;
@@ -74,8 +74,8 @@ static struct source *open_list(const char *p, size_t n, size_t piece, const cha
     return s;
 }
 
-/* One line a record, for comparison: LINE url [name=..] [id=..] [size=..] {k=v,..}, and what is said of
- * lines that cannot be read as LINE !url: message. */
+/* One line a record, for comparison: LINE url [name=..] [id=..] [size=..] {k=v,..}, and what is
+ * said of lines that cannot be read as LINE !url: message. */
 static void add_record(struct strbuf *out, const struct record *r)
 {
     strbuf_addf(out, "%llu %.*s", (unsigned long long)r->line, (int)r->url.n, r->url.p);
@@ -151,7 +151,8 @@ static void urls_pass_over_blank_lines_and_comments(void **state)
 
 static void urls_take_crlf_and_a_last_line_without_newline(void **state)
 {
-    EXPECT("http://a/\r\nhttp://b/\r\n\r\nhttp://c/", NULL, "1 http://a/\n2 http://b/\n4 http://c/\n");
+    EXPECT("http://a/\r\nhttp://b/\r\n\r\nhttp://c/", NULL,
+           "1 http://a/\n2 http://b/\n4 http://c/\n");
     EXPECT("http://a/\r", NULL, "1 http://a/\n");
 }
 
@@ -164,7 +165,8 @@ static void urls_drop_a_byte_order_mark_at_the_start_only(void **state)
 
 static void urls_with_control_characters_are_input_errors(void **state)
 {
-    EXPECT("http://a/\nhttp://b\0c/\nhttp://c/\x1b[2J\nhttp://d/\rx\nhttp://e/\x7f\nhttp://f/\n", NULL,
+    EXPECT("http://a/\nhttp://b\0c/\nhttp://c/\x1b[2J\nhttp://d/\rx\nhttp://e/\x7f\nhttp://f/\n",
+           NULL,
            "1 http://a/\n"
            "2 !http://b: list:2: a control character (byte 0x00) stands at column 9; remove it "
            "from the list\n"
@@ -195,10 +197,11 @@ static void lines_of_exactly_64_kib_pass_and_longer_ones_are_skipped(void **stat
                 strbuf_addc(&list, k < 9 ? "http://b/"[k] : 'x');
             strbuf_adds(&list, endings[i]);
             strbuf_adds(&list, *endings[i] ? "http://c/\n" : "");
-            struct source *s = open_list(list.p, list.n, 5000, NULL);
+            struct source *s = open_list(list.p, list.n, 1, NULL);
             read_records(s, &out, WEIR_END);
             assert_int_equal(strstr(out.p, "2 !http://b/xxx") != NULL, over);
-            assert_int_equal(strstr(out.p, "list:2: the line is longer than 65536 bytes") != NULL, over);
+            assert_int_equal(strstr(out.p, "list:2: the line is longer than 65536 bytes") != NULL,
+                             over);
             assert_int_equal(strstr(out.p, "2 http://b/xxx") != NULL, !over);
             assert_int_equal(strstr(out.p, "3 http://c/") != NULL, *endings[i] != 0);
             assert_true(!over || out.n < 1000);
@@ -284,7 +287,8 @@ static void tsv_columns_go_by_their_titles(void **state)
 {
     EXPECT("url\tname\tsize\tid\nhttp://a/\tx/y.bin\t12\tA\nhttp://b/\t\t\t\n", NULL,
            "2 http://a/ name=x/y.bin id=A size=12\n3 http://b/\n");
-    EXPECT("ID\tFileName\t URL \nA\t a name \t http://a/ \n", NULL, "2 http://a/ name= a name  id=A\n");
+    EXPECT("ID\tFileName\t URL \nA\t a name \t http://a/ \n", NULL,
+           "2 http://a/ name= a name  id=A\n");
     EXPECT("Out\turl\nx\thttp://a/", NULL, "2 http://a/ name=x\n");
     EXPECT("path\turl\r\nx\thttp://a/\r\n", NULL, "2 http://a/ name=x\n");
     EXPECT("url\nhttp://a/\nhttp://b/\n", "tsv", "2 http://a/\n3 http://b/\n");
@@ -292,7 +296,8 @@ static void tsv_columns_go_by_their_titles(void **state)
 
 static void tsv_other_columns_go_along(void **state)
 {
-    EXPECT("md5\turl\t\tname\tnote\tpath\tnote\n1f\thttp://a/\tz\tn\tone\tp\ttwo\n\thttp://b/\t\t\t\t\t\n",
+    EXPECT("md5\turl\t\tname\tnote\tpath\tnote\n1f\thttp://a/\tz\tn\tone\tp\ttwo\n\thttp://b/"
+           "\t\t\t\t\t\n",
            NULL,
            "2 http://a/ name=n {md5=1f} {column3=z} {note=one} {path=p} {note_2=two}\n"
            "3 http://b/\n");
@@ -300,27 +305,29 @@ static void tsv_other_columns_go_along(void **state)
 
 static void tsv_takes_comments_blank_lines_and_a_byte_order_mark(void **state)
 {
-    EXPECT("\xef\xbb\xbf# made by hand\n\nurl\tname\n# a comment\n\nhttp://a/\tx\n#note\twith a tab\n", NULL,
-           "6 http://a/ name=x\n7 #note name=with a tab\n");
+    EXPECT(
+        "\xef\xbb\xbf# made by hand\n\nurl\tname\n# a comment\n\nhttp://a/\tx\n#note\twith a tab\n",
+        NULL, "6 http://a/ name=x\n7 #note name=with a tab\n");
 }
 
 static void tsv_rows_that_cannot_be_read_are_input_errors(void **state)
 {
-    EXPECT("url\tsize\nhttp://a/\nhttp://b/\t1\t2\nhttp://c/\t12 MB\nhttp://d/\t-1\n"
-           "http://e/\t9223372036854775808\n\t5\nhttp://f/\0\t1\nhttp://g/\t9223372036854775807\n",
-           NULL,
-           "2 !http://a/: list:2: the row has 1 cells, the header has 2; part them by one TAB each\n"
-           "3 !http://b/: list:3: the row has 3 cells, the header has 2; part them by one TAB each\n"
-           "4 !http://c/: list:4: the size \"12 MB\" is not a number; write whole bytes, as in "
-           "1048576, or leave the cell empty\n"
-           "5 !http://d/: list:5: the size \"-1\" is not a number; write whole bytes, as in "
-           "1048576, or leave the cell empty\n"
-           "6 !http://e/: list:6: the size \"9223372036854775808\" is not a number; write whole "
-           "bytes, as in 1048576, or leave the cell empty\n"
-           "7 !\t5: list:7: the row has no URL in its column \"url\"\n"
-           "8 !http://f/: list:8: a control character (byte 0x00) stands at column 10; remove it "
-           "from the list\n"
-           "9 http://g/ size=9223372036854775807\n");
+    EXPECT(
+        "url\tsize\nhttp://a/\nhttp://b/\t1\t2\nhttp://c/\t12 MB\nhttp://d/\t-1\n"
+        "http://e/\t9223372036854775808\n\t5\nhttp://f/\0\t1\nhttp://g/\t9223372036854775807\n",
+        NULL,
+        "2 !http://a/: list:2: the row has 1 cells, the header has 2; part them by one TAB each\n"
+        "3 !http://b/: list:3: the row has 3 cells, the header has 2; part them by one TAB each\n"
+        "4 !http://c/: list:4: the size \"12 MB\" is not a number; write whole bytes, as in "
+        "1048576, or leave the cell empty\n"
+        "5 !http://d/: list:5: the size \"-1\" is not a number; write whole bytes, as in "
+        "1048576, or leave the cell empty\n"
+        "6 !http://e/: list:6: the size \"9223372036854775808\" is not a number; write whole "
+        "bytes, as in 1048576, or leave the cell empty\n"
+        "7 !\t5: list:7: the row has no URL in its column \"url\"\n"
+        "8 !http://f/: list:8: a control character (byte 0x00) stands at column 10; remove it "
+        "from the list\n"
+        "9 http://g/ size=9223372036854775807\n");
 }
 
 static void expect_refused(const char *list, const char *format, status expected, const char *part)
@@ -338,7 +345,8 @@ static void tsv_headers_that_cannot_be_used_end_the_list(void **state)
 {
     expect_refused("link\tname\nhttp://a/\tx\n", "tsv", WEIR_INPUT,
                    "list:1: the header row has no column \"url\"; it has: link, name;");
-    expect_refused("# c\nurl\tURL\n", "tsv", WEIR_INPUT, "list:2: the header row has two columns \"url\"");
+    expect_refused("# c\nurl\tURL\n", "tsv", WEIR_INPUT,
+                   "list:2: the header row has two columns \"url\"");
     expect_refused("url\tna\x01me\n", "tsv", WEIR_INPUT, "control character");
     struct strbuf wide = {0};
     strbuf_adds(&wide, "url");

@@ -98,7 +98,11 @@ static void json_strings_are_valid_for_any_bytes(void **state)
         {{"\n\r\t\b\0\x1f", 6}, "\"\\n\\r\\t\\u0008\\u0000\\u001f\""},
         {{"\x7f\xc2\x9b", 3}, "\"\\u007f\\u009b\""},
         {{"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", 9}, "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\""},
-        {{"a\xff" "b\xc3", 4}, "\"a\xef\xbf\xbd" "b\xef\xbf\xbd\""},
+        {{"a\xff"
+          "b\xc3",
+          4},
+         "\"a\xef\xbf\xbd"
+         "b\xef\xbf\xbd\""},
         {{"\xed\xa0\x80", 3}, "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -127,21 +131,21 @@ static void utf8_length_follows_rfc_3629(void **state)
         {{"\0", 1}, 1},
         {{"z", 1}, 1},
         {{"\x80", 1}, 0},
-        {{"\xc1\xbf", 2}, 0},          /* overlong */
+        {{"\xc1\xbf", 2}, 0}, /* overlong */
         {{"\xc2\x80", 2}, 2},
         {{"\xdf\xbf", 2}, 2},
         {{"\xdf", 1}, 0},
         {{"\xdf\xc0", 2}, 0},
-        {{"\xe0\x9f\xbf", 3}, 0},      /* overlong */
+        {{"\xe0\x9f\xbf", 3}, 0}, /* overlong */
         {{"\xe0\xa0\x80", 3}, 3},
         {{"\xed\x9f\xbf", 3}, 3},
-        {{"\xed\xa0\x80", 3}, 0},      /* surrogate */
+        {{"\xed\xa0\x80", 3}, 0}, /* surrogate */
         {{"\xee\x80\x80", 3}, 3},
         {{"\xef\xbf", 2}, 0},
-        {{"\xf0\x8f\xbf\xbf", 4}, 0},  /* overlong */
+        {{"\xf0\x8f\xbf\xbf", 4}, 0}, /* overlong */
         {{"\xf0\x90\x80\x80", 4}, 4},
         {{"\xf4\x8f\xbf\xbf", 4}, 4},
-        {{"\xf4\x90\x80\x80", 4}, 0},  /* beyond U+10FFFF */
+        {{"\xf4\x90\x80\x80", 4}, 0}, /* beyond U+10FFFF */
         {{"\xf5\x80\x80\x80", 4}, 0},
         {{"\xf0\x90\x80", 3}, 0},
     };
