@@ -3,12 +3,14 @@
  * The command holds words and pictures; whatever it does, libweir can do (include/weir/weir.h).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/screen.h"
@@ -24,6 +26,17 @@ static void choose_locale(void)
         set = set || (value && *value);
     }
     setlocale(LC_CTYPE, set ? "" : "C.UTF-8");
+}
+
+/* A descriptor that was closed for us would be given to the next file that is opened, and our
+ * messages would go into somebody's data. */
+static void open_standard_files(void)
+{
+    int fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= 2)
+        fd = open("/dev/null", O_RDWR);
+    if (fd > 2)
+        close(fd);
 }
 
 static void print_error(const char *message)
@@ -100,6 +113,7 @@ int main(int argc, char **argv)
 {
     struct arguments arguments;
     char message[USAGE_MAX];
+    open_standard_files();
     choose_locale();
     signal(SIGPIPE, SIG_IGN);
     int code = arguments_parse(&arguments, argc, argv, message) ? run_command(&arguments)

@@ -1,9 +1,9 @@
 /* Files beneath one directory; see fs.h. Any thread: nothing is kept between calls.
  *
  * A name with folders is opened by openat2, in one call, with the kernel's own guard against links
- * and "..". Where that call is missing or forbidden (an old kernel, a strict sandbox) a walk opens folder by
- * folder with O_NOFOLLOW and gives the same answers. A name without folders needs neither: one
- * openat with O_NOFOLLOW cannot leave its directory.
+ * and "..". Where that call is missing or forbidden (an old kernel, a strict sandbox) a walk opens
+ * folder by folder with O_NOFOLLOW and gives the same answers. A name without folders needs
+ * neither: one openat with O_NOFOLLOW cannot leave its directory.
  */
 #include "core/fs.h"
 
@@ -221,8 +221,8 @@ int fs_open_parent(int dirfd, const char *name, bool make_parents, const char **
     return fd;
 }
 
-/* For file systems without RENAME_NOREPLACE. Where they have no hard links either, a look before the
- * rename is all that is left. */
+/* For file systems without RENAME_NOREPLACE. Where they have no hard links either, a look before
+ * the rename is all that is left. */
 static int rename_by_link(int dirfd, const char *from, const char *to)
 {
     if (linkat(dirfd, from, dirfd, to, 0) == 0)

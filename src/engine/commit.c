@@ -347,7 +347,7 @@ status commit_start(struct commit **out, struct weir_engine *engine, error *err)
     pthread_condattr_destroy(&attr);
     status st = OK;
     const struct options *o = engine->options;
-    if (o->report_path && !engine->dry_run && !engine->no_reports)
+    if (o->report_path && !engine->no_reports)
         st = report_open(&c->report, o->report_path, err);
     if (!st && o->report_failed && !engine->dry_run && !engine->no_reports)
         st = failed_open(&c->failed, o->report_failed, err);
@@ -377,6 +377,8 @@ status commit_finish(struct commit *c, error *err)
         pthread_join(c->thread, NULL);
     }
     error close_error;
+    if (c->failed && run_stopping(c->engine))
+        failed_keep_earlier(c->failed);
     keep_write_error(c, report_close(c->report, &close_error), &close_error);
     keep_write_error(c, failed_close(c->failed, &close_error), &close_error);
     status st = c->write_error.status;

@@ -252,11 +252,16 @@ void fetch_request(struct fetch *f)
 /* The queue says that the host is down: its jobs fail at once, by that name. */
 static void fail_for_host(struct fetch *f)
 {
-    const struct host *h = f->job->host;
+    const struct job *job = f->job;
+    const char *host = job_text(job, job->authority);
     begin_attempt(f);
-    fail(&f->verdict, h->last_failure ? h->last_failure : WEIR_CONNECT,
-         "%s is down: it failed %u times in a row; this URL was not tried", h->authority,
-         h->failures);
+    if (job->down_failures < HOST_DOWN_FAILURES)
+        fail(&f->verdict, WEIR_RATE_LIMITED,
+             "%s asked for a longer pause than retry.retry_after_max; this URL was not tried", host);
+    else
+        fail(&f->verdict, job->down_class ? job->down_class : WEIR_CONNECT,
+             "%s is down: it failed %u times in a row; this URL was not tried", host,
+             job->down_failures);
     end_at_once(f, f->verdict.status);
 }
 

@@ -129,7 +129,8 @@ static status open_writer(struct weir_engine *e, error *err)
 {
     if (saves_files(e))
         return OK;
-    status st = stream_writer_open(&e->writer, e->out_fd, e->out_name, wake_workers, e, err);
+    status st = stream_writer_open(&e->writer, e->out_fd, e->out_name, e->stop_fd, wake_workers, e,
+                                   err);
     e->stream_env = (struct sink_env){
         .dirfd = -1, .dir = e->out_name, .options = e->options, .writer = e->writer};
     return st;
@@ -137,7 +138,9 @@ static status open_writer(struct weir_engine *e, error *err)
 
 static status open_run(struct weir_engine *e, error *err)
 {
-    status st = open_directory(e, err);
+    status st = name_template_check(e->options->save_name, err);
+    if (!st)
+        st = open_directory(e, err);
     if (!st)
         st = open_workers(e, err);
     if (!st)
@@ -159,10 +162,21 @@ static void set_running(struct weir_engine *e, bool running)
         queue_close(e->queue);
 }
 
+/* Asks once for every worker before any of them runs, so that all count as hungry when the first
+ * jobs come: otherwise the one that wakes first would take more than its share. */
+static void seat_workers(struct weir_engine *e)
+{
+    struct job *none;
+    uint64_t when;
+    for (uint32_t i = 0; i < e->worker_count; i++)
+        queue_try_take(e->queue, i, clock_now(), &none, &when);
+}
+
 /* Starts the threads; returns when all have ended. */
 static status run_threads(struct weir_engine *e, error *err)
 {
     status st = OK;
+    seat_workers(e);
     for (uint32_t i = 0; i < e->worker_count && !st; i++)
         st = worker_start(&e->workers[i], err);
     int rc = 0;

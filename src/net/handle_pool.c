@@ -1,7 +1,7 @@
 /* Easy handles: made once, set up for a profile, used for one request after another. Runs on the
  * loop's thread.
  *
- * A handle is never reset: setting all options anew costs as much as a small transfer. What comes
+ * A handle is hardly ever reset: setting all options anew costs much for a small file. What comes
  * from `struct options` is set when a handle changes its profile, which happens seldom; what a
  * request brings (URL, headers, proxy, credentials) is set when it differs from what the handle has.
  */
@@ -257,6 +257,18 @@ static status handle_new(struct transfer **out, struct net_loop *loop, error *er
     return OK;
 }
 
+/* libcurl asks again by itself when a kept connection turns out dead, at most five times; but it
+ * counts over the life of a handle, and only curl_easy_reset makes it forget (7.88). */
+static CURLcode renew(struct transfer *t)
+{
+    curl_easy_reset(t->easy);
+    t->headers = NULL;
+    t->proxy = NULL;
+    CURLcode code = set_callbacks(t);
+    t->worn = code != CURLE_OK;
+    return code;
+}
+
 status handle_take(struct transfer **out, struct net_loop *loop, const struct profile *profile,
                    error *err)
 {
@@ -274,7 +286,9 @@ status handle_take(struct transfer **out, struct net_loop *loop, const struct pr
             return st;
     }
     if (t->profile != profile) {
-        CURLcode code = set_profile(t, profile);
+        CURLcode code = t->worn ? renew(t) : CURLE_OK;
+        if (!code)
+            code = set_profile(t, profile);
         if (code) {
             t->profile = NULL;
             handle_give_back(t);
@@ -288,6 +302,10 @@ status handle_take(struct transfer **out, struct net_loop *loop, const struct pr
 
 void handle_give_back(struct transfer *t)
 {
+    if (t->sent_times > 1) {
+        t->worn = true;
+        t->profile = NULL;
+    }
     if (t->url.buffer.cap > KEEP_BYTES)
         url_free(&t->url);
     if (t->head.text.cap > KEEP_BYTES)

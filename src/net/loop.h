@@ -61,6 +61,7 @@ struct transfer {
     CURLSH *share;
     enum credentials credentials;
     bool netrc;
+    bool worn;         /* to be reset before it is used again */
     struct curl_slist *nodes; /* header list of one request: into header_text and the profile's list */
     size_t node_cap;
     struct strbuf header_text;
@@ -78,6 +79,7 @@ struct transfer {
     bool is_redirect, from_public;
     bool want_paused, paused; /* the owner's wish, and what libcurl was told */
     bool draining, cut;
+    uint32_t sent_times;   /* how often the request went out: more than once when libcurl asked again */
     bool no_descriptors;   /* the process had none left for a socket */
     int64_t body_bytes, dropped_bytes;
     struct link deferred;

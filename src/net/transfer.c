@@ -161,6 +161,7 @@ int transfer_connected(void *user, char *address, char *local, int port, int loc
     if (t->dead)
         return CURL_PREREQFUNC_ABORT;
     t->phase = PHASE_SENT;
+    t->sent_times++;
     begin_stall_watch(t);
     t->address[0] = '\0';
     if (t->proxy)
@@ -385,6 +386,7 @@ static void begin(struct transfer *t, const struct transfer_request *request,
     t->from_public = request->from_public;
     t->dead = t->want_paused = t->paused = t->draining = t->cut = t->no_descriptors = false;
     t->body_bytes = t->dropped_bytes = t->seen_bytes = 0;
+    t->sent_times = 0;
     t->ends = later(now, o->http_timeout);
     t->drain_until = TIME_NEVER;
     /* libcurl's own limit comes first and has the better message. */

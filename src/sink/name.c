@@ -1,9 +1,9 @@
 /* The one sanitiser; see name.h. Pure: any thread.
  *
  * Why it is injective: what it writes can be read back. Every escape is "%XX", and a '%' of the raw
- * name that two hexadecimal digits follow is escaped itself, so a reader that undoes each "%XX" finds
- * the raw bytes again. An empty component ("a//b") becomes "%2E": "." alone is refused, so nothing
- * else is written so, and read back it means the same folder.
+ * name that two hexadecimal digits follow is escaped itself, so a reader that undoes each "%XX"
+ * finds the raw bytes again. An empty component ("a//b") becomes "%2E": "." alone is refused, so
+ * nothing else is written so, and read back it means the same folder.
  *
  * Inside, NUL is the quote: it says that the next byte belongs to the name, so that "%2F" of a URL
  * stays within its component instead of becoming a separator. It is escaped whatever it is.
@@ -29,7 +29,7 @@ static bool ends_in(struct span s, const char *ending)
     return s.n >= n && memcmp(s.p + s.n - n, ending, n) == 0;
 }
 
-/* Where the '.' of our own ending stands in the component that must not have it; SIZE_MAX = nowhere. */
+/* Where the '.' of our own ending stands in a component; SIZE_MAX = it has no such ending. */
 static size_t own_ending(struct span c)
 {
     if (ends_in(c, ".part"))

@@ -6,9 +6,9 @@
  * same takes the same name and 56 bits more.
  *
  * There are 256 shards, open-addressed by linear probing. Each grows by an eighth when it is 85 %
- * full, and their sizes are staggered so that they do not grow at once: the sum stays below 16 bytes
- * an entry, and the longest pause is that of one shard. No hash is seeded: the same list gives the
- * same names.
+ * full, and their sizes are staggered so that they do not grow at once: the sum stays below 16
+ * bytes an entry, and the longest pause is that of one shard. No hash is seeded: the same list
+ * gives the same names.
  */
 #include <stdlib.h>
 

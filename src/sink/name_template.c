@@ -2,8 +2,8 @@
  * any thread.
  *
  * {basename} and {path} are percent-decoded, since people look for "a b.txt" and not for
- * "a%20b.txt". The query, which only `tree` appends, stays as the URL has it: decoding it could make one
- * name of two URLs, and with `tree` nobody watches for that.
+ * "a%20b.txt". The query, which only `tree` appends, stays as the URL has it: decoding it could
+ * make one name of two URLs, and with `tree` nobody watches for that.
  */
 #include <inttypes.h>
 
@@ -39,8 +39,8 @@ static status check_literal(const char *tmpl, error *err)
     for (const char *p = tmpl; *p;) {
         size_t n = strcspn(p, "/");
         if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-            return fail(err, WEIR_CONFIG, "save.name: \"%s\" has a component \"%.*s\", which is not "
-                        "allowed", tmpl, (int)n, p);
+            return fail(err, WEIR_CONFIG, "save.name: \"%s\" has a component \"%.*s\", which is "
+                        "not allowed", tmpl, (int)n, p);
         p += n;
         if (*p == '/' && (p[1] == '\0' || p[1] == '/'))
             return fail(err, WEIR_CONFIG, "save.name: \"%s\" has an empty component at character "
@@ -63,8 +63,8 @@ status name_template_check(const char *tmpl, error *err)
             return fail(err, WEIR_CONFIG, "save.name: \"%s\" has a '}' without '{' at character %d",
                         tmpl, at);
         if (rest.p[0] == '{' && part_at(rest, &used) == PART_COUNT)
-            return fail(err, WEIR_CONFIG, "save.name: \"%s\": what stands at character %d is none of "
-                        "{basename} {host} {path} {index} {id} {hash}", tmpl, at);
+            return fail(err, WEIR_CONFIG, "save.name: \"%s\": what stands at character %d is none "
+                        "of {basename} {host} {path} {index} {id} {hash}", tmpl, at);
         rest.p += used;
         rest.n -= used;
     }
@@ -90,8 +90,8 @@ static void add_value(struct strbuf *raw, struct span s)
     }
 }
 
-/* Percent-decodes; '/' as it stands separates, "%2F" does not. `quote_query`: a '?' of the path must
- * not look like the one before the query. */
+/* Percent-decodes; '/' as it stands separates, "%2F" does not. `quote_query`: a '?' of the path
+ * must not look like the one before the query. */
 static void add_decoded(struct strbuf *raw, struct span s, bool quote_query)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -181,7 +181,7 @@ static status add_part(struct strbuf *raw, enum part part, bool tree, int cut_di
     case PART_COUNT:
         break;
     }
-    return fail(err, WEIR_CONFIG, "save.name: not a template that name_template_check would accept");
+    return fail(err, WEIR_CONFIG, "save.name: the template has an unknown {part}");
 }
 
 status name_expand(struct strbuf *out, const char *tmpl, bool tree, int cut_dirs,

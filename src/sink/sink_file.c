@@ -111,7 +111,8 @@ static status fail_blocked(const struct file_sink *s, error *err)
                     s->env->dir, s->part);
     return fail(err, WEIR_NAME, "%s: %s/%.*s is %s; remove it or choose another name", s->spec.name,
                 s->env->dir, (int)n, s->part,
-                is_link ? "a symbolic link, which is not followed" : "a file where a folder is needed");
+                is_link ? "a symbolic link, which is not followed"
+                        : "a file where a folder is needed");
 }
 
 status file_fail(const struct file_sink *s, int sys_errno, const char *what, error *err)
@@ -165,14 +166,14 @@ static void unlink_part(const struct file_sink *s)
         close(folder);
 }
 
-/* Is what we have opened still what the name leads to? */
-static bool still_named(const struct file_sink *s, const struct stat *mine)
+/* Is what we have opened still what the name leads to? 1 or 0; -errno when descriptors ran out. */
+static int still_named(const struct file_sink *s, const struct stat *mine)
 {
     const char *last;
     struct stat there;
     int folder = fs_open_parent(s->env->dirfd, s->part, false, &last);
     if (folder < 0)
-        return false;
+        return folder == -EMFILE || folder == -ENFILE ? folder : 0;
     bool same = fstatat(folder, last, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
                 there.st_dev == mine->st_dev && there.st_ino == mine->st_ino;
     if (folder != s->env->dirfd)
@@ -208,12 +209,14 @@ static status take_existing(struct file_sink *s, struct stat *st, error *err)
             return fail_held(s, err);
         }
         /* It may have grown, or been published, before the lock was ours. */
-        if (fstat(fd, st) == 0 && still_named(s, st)) {
-            if (st->st_size > 0)
-                return OK;
+        int named = fstat(fd, st) == 0 ? still_named(s, st) : 0;
+        if (named > 0 && st->st_size > 0)
+            return OK;
+        if (named > 0)
             unlink_part(s);
-        }
         let_go(s);
+        if (named < 0)
+            return file_fail(s, -named, "cannot be looked at", err);
     }
     return fail_held(s, err);
 }
@@ -307,7 +310,7 @@ static bool is_in_memory(int fd, int64_t *room)
     return true;
 }
 
-/* Where it cannot be done nothing is lost; only a lack of space is worth hearing of before the body. */
+/* Where it cannot be done nothing is lost; only a lack of space is worth hearing of in advance. */
 static status preallocate(struct file_sink *s, error *err)
 {
     int64_t rest = s->expected - s->flushed, room;
@@ -320,11 +323,10 @@ static status preallocate(struct file_sink *s, error *err)
     do
         rc = fallocate(s->fd, FALLOC_FL_KEEP_SIZE, s->flushed, rest);
     while (rc < 0 && errno == EINTR);
-    if (rc == 0)
+    int e = rc < 0 ? errno : 0;
+    if (e == 0 || e == ENOSPC || e == EDQUOT) /* what there was room for may be reserved already */
         s->reserved = s->expected;
-    else if (errno == ENOSPC || errno == EDQUOT)
-        return file_fail(s, errno, "no room for the whole file", err);
-    return OK;
+    return e == ENOSPC || e == EDQUOT ? file_fail(s, e, "no room for the whole file", err) : OK;
 }
 
 static int64_t file_offset(const struct sink *head)
@@ -362,8 +364,8 @@ static status file_begin(struct sink *head, int64_t offset, const struct provena
 
 /* ---- write ---- */
 
-/* Every 64 MiB the record moves on, after a sync where the run is to be durable. The way to the disk
- * is begun every 8 MiB, so that the sync finds little left to do. */
+/* Every 64 MiB the record moves on, after a sync where the run is to be durable. The way to the
+ * disk is begun every 8 MiB, so that the sync finds little left to do. */
 static status keep_record(struct file_sink *s, int64_t grows_to, error *err)
 {
     bool durable = s->env->options->save_durability != DURABILITY_NONE;

@@ -51,17 +51,17 @@ struct file_sink {
     char part[];             /* name, ".part", NUL */
 };
 
-/* What errno means for a file: AGAIN (descriptors ran out), NOMEM, NAME or DISK, with a message that
- * names the file, the trouble and the way out. `what`: "cannot be opened". */
+/* What errno means for a file: AGAIN (descriptors ran out), NOMEM, NAME or DISK, with a message
+ * that names the file, the trouble and the way out. `what`: "cannot be opened". */
 status file_fail(const struct file_sink *s, int sys_errno, const char *what, error *err);
 /* Writes what was gathered. */
 status file_flush(struct file_sink *s, error *err);
 
-/* Reads the record of the locked .part into *from, with `written` the offset that may be trusted and
- * s->record the place where it was found. Damaged, missing or foreign: written = 0. */
+/* Reads the record of the locked .part into *from, with `written` the offset that may be trusted
+ * and s->record the place where it was found. Damaged, missing or foreign: written = 0. */
 status record_load(struct file_sink *s, int64_t part_size, struct provenance *from, error *err);
-/* Writes the record of what is flushed, before the .part grows to `grows_to`. Where none can be kept
- * nothing is said: a resume then starts anew. */
+/* Writes the record of what is flushed, before the .part grows to `grows_to`. Where none can be
+ * kept nothing is said: a resume then starts anew. */
 void record_save(struct file_sink *s, int64_t grows_to);
 void record_drop(struct file_sink *s);
 

@@ -2,9 +2,9 @@
  * thread.
  *
  * Order is all that matters here: no name appears before its data is safe, and nobody hears "done"
- * before the folder that holds the name is safe. One syncfs for many small files costs a tenth of an
- * fdatasync each, and it carries the folders that were made for them with it. It cannot say whose data failed, so
- * when it fails each file is asked.
+ * before the folder that holds the name is safe. One syncfs for many small files costs a tenth of
+ * an fdatasync each, and it carries the folders that were made for them with it. It cannot say
+ * whose data failed, so when it fails each file is asked.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -135,8 +135,8 @@ static void fail_rename(const struct file_sink *s, int e, error *err)
         break;
     case EISDIR:
     case ENOTEMPTY:
-        fail(err, WEIR_NAME, "%s/%s: a folder has this name; what was downloaded is kept as %s", dir,
-             name, s->part);
+        fail(err, WEIR_NAME, "%s/%s: a folder has this name; what was downloaded is kept as %s",
+             dir, name, s->part);
         break;
     case ENOENT:
         fail(err, WEIR_NAME, "%s/%s: was removed by another program before it could get its name",

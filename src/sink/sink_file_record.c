@@ -1,9 +1,9 @@
 /* The resume record of a .part: what it is a part of, and how much of it may be trusted. Worker
  * thread; publish drops it on the commit thread.
  *
- * It lives in an extended attribute, so that it dies with the file and needs no name. Where the file
- * system has none (or no room in them) it is a file NAME.part.resume, and the rule of RECORD_FROM
- * keeps a stale one from vouching for the bytes of another .part.
+ * It lives in an extended attribute, so that it dies with the file and needs no name. Where the
+ * file system has none (or no room in them) it is a file NAME.part.resume, and the rule of
+ * RECORD_FROM keeps a stale one from vouching for the bytes of another .part.
  *
  * The file is written from front to back and not sparse, so within one boot its size says what was
  * written, whatever the record's number; after another boot only what was synced counts.

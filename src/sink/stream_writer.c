@@ -2,9 +2,13 @@
 #include "sink/stream_writer.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "core/thread.h"
@@ -16,7 +20,8 @@
 #define RING_LOW (RING_BYTES / 8)
 
 struct stream_writer {
-    int fd;
+    int fd, stop_fd;
+    bool waits;             /* a pipe, a socket or a terminal: a write may wait for its reader */
     char *name;
     void (*room)(void *ctx);
     void *ctx;
@@ -38,16 +43,52 @@ static status failure_locked(struct stream_writer *w, error *err)
 {
     if (w->failure == EPIPE)
         return fail(err, WEIR_CANCELLED, "the reader of %s has gone", w->name);
+    if (w->failure == ECANCELED)
+        return fail(err, WEIR_CANCELLED, "%s: the run was stopped", w->name);
     return fail_errno(err, WEIR_DISK, w->failure, "%s: writing failed", w->name);
+}
+
+/* Waits until the reader has made room. 0, or ECANCELED when the run is to stop. */
+static int wait_for_reader(struct stream_writer *w)
+{
+    struct pollfd fds[2] = {{.fd = w->fd, .events = POLLOUT}, {.fd = w->stop_fd, .events = POLLIN}};
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return errno;
+    return fds[1].revents && !fds[0].revents ? ECANCELED : 0;
+}
+
+/* One write that never waits for a reader: what it would wait for, wait_for_reader does. Where the
+ * kernel cannot be told so, PIPE_BUF bytes are what poll has promised room for. */
+static ssize_t write_some(struct stream_writer *w, const char *p, size_t n)
+{
+    struct iovec piece = {.iov_base = (char *)(uintptr_t)p, .iov_len = n};
+    if (!w->waits)
+        return write(w->fd, p, n);
+    ssize_t done = pwritev2(w->fd, &piece, 1, -1, RWF_NOWAIT);
+    if (done >= 0 || (errno != EOPNOTSUPP && errno != EINVAL && errno != ESPIPE && errno != ENOSYS))
+        return done;
+    int failure = wait_for_reader(w);
+    if (failure) {
+        errno = failure;
+        return -1;
+    }
+    return write(w->fd, p, n < PIPE_BUF ? n : PIPE_BUF);
 }
 
 /* Writes one piece; called without the lock. 0 or errno. */
 static int write_piece(struct stream_writer *w, const char *p, size_t n)
 {
     while (n > 0) {
-        ssize_t done = write(w->fd, p, n);
+        ssize_t done = write_some(w, p, n);
         if (done < 0 && errno == EINTR)
             continue;
+        if (done < 0 && errno == EAGAIN) {
+            int failure = wait_for_reader(w);
+            if (failure)
+                return failure;
+            continue;
+        }
         if (done < 0)
             return errno;
         p += done;
@@ -90,13 +131,16 @@ static void *writer_main(void *arg)
     return NULL;
 }
 
-status stream_writer_open(struct stream_writer **out, int fd, const char *name,
+status stream_writer_open(struct stream_writer **out, int fd, const char *name, int stop_fd,
                           void (*room)(void *ctx), void *ctx, error *err)
 {
     struct stream_writer *w = calloc(1, sizeof *w);
     if (!w)
         return fail(err, WEIR_NOMEM, "out of memory");
+    struct stat st_fd;
     w->fd = fd;
+    w->stop_fd = stop_fd;
+    w->waits = fstat(fd, &st_fd) == 0 && !S_ISREG(st_fd.st_mode);
     w->room = room;
     w->ctx = ctx;
     pthread_mutex_init(&w->lock, NULL);

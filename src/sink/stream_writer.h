@@ -10,8 +10,9 @@
 
 struct stream_writer;
 
-/* Starts the thread. `room` is called on it, without a lock, when a full ring has drained. */
-status stream_writer_open(struct stream_writer **out, int fd, const char *name,
+/* Starts the thread. `room` is called on it, without a lock, when a full ring has drained. Once stop_fd
+ * is readable (-1: never), a write that would wait for the reader is given up: CANCELLED. */
+status stream_writer_open(struct stream_writer **out, int fd, const char *name, int stop_fd,
                           void (*room)(void *ctx), void *ctx, error *err);
 /* Ends the thread when all is written, or at once when writing has failed. Takes NULL. */
 void stream_writer_close(struct stream_writer *w);

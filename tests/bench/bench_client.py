@@ -27,7 +27,7 @@ class Client:
         self.name, self.program, self.arguments, self.is_peer = name, program, arguments, is_peer
 
     def prepare(self, task, work, out):
-        """Writes the list, once for all rounds; returns the command."""
+        """Writes the list; returns the command."""
         path = os.path.join(work, f"{self.name.replace(' ', '-')}.list")
         with open(path, "w") as f:
             for url in task.each():

@@ -82,7 +82,8 @@ class Table(Case):
                     self.assertEqual(row["http"], status)
                 if attempts is not None:
                     self.assertEqual(row["attempts"], attempts)
-                    self.assertEqual(len(server.log()), attempts)
+                    # a part that turns out to be longer than the body (416) is asked for anew at once
+                    self.assertIn(len(server.log()), (attempts, attempts + 1))
                 for text in (run.err, str(row.get("error"))):
                     self.assertFalse(any(ord(c) < 32 and c not in "\n\t" or c == "\x7f" for c in text),
                                      f"control characters of the server's: {text!r}")

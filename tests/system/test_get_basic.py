@@ -283,12 +283,17 @@ class Output(Case):
         self.assertNotIn(b"error", err)
 
     def test_dry_run_names_and_asks_nothing(self):
-        run = self.get("--dry-run", self.server.url("a", 10, name="a"), self.server.url("b", 10, name="a"))
+        urls = [self.server.url("a", 10, name="a"), self.server.url("b", 10, name="a")]
+        run = self.get("--dry-run", *urls)
         self.assert_code(run, 0)
         self.assertEqual(self.server.log(), [])
         self.assertFalse(os.path.exists(self.dir) and os.listdir(self.dir))
-        self.assertEqual(run.statuses, {"skipped": 2})
-        self.assertEqual(run.rows[0]["path"], "a")
+        rows = [line.split("\t") for line in run.out.decode().splitlines()]
+        self.assertEqual(rows[0], ["url", "name"])
+        self.assertEqual(rows[1], [urls[0], "a"])
+        self.assertRegex(rows[2][1], "^a~[0-9a-f]{8}$")
+        self.assert_code(self.get("-i", self.write("dry.tsv", run.out)), 0)
+        self.assert_final({name: body("ab"[i], 10) for i, (_, name) in enumerate(rows[1:])})
 
 
 class Lists(Case):

@@ -1,6 +1,7 @@
 """Options: one table, many ways to set them, and where each value came from."""
 import os
 import re
+import signal
 import subprocess
 
 from harness import SOURCE, Case, body, main
@@ -45,7 +46,7 @@ class Help(Case):
         process = self.start("get", "--help")
         process.stdout.close()
         process.stdout = None
-        self.assertIn(process.wait(10), (0, 141, 1, 3))
+        self.assertIn(process.wait(10), (0, 141, -signal.SIGPIPE))
 
     def test_man_page_and_completions_name_every_flag(self):
         for path in ("src/cli/weir.1", "src/cli/completions/weir.bash"):
@@ -161,7 +162,7 @@ class Http(Case):
         self.assertEqual(self.sent("--user", "me:pw", query="auth=me:pw")["Authorization"], "Basic bWU6cHc=")
 
     def test_user_of_the_url(self):
-        run = self.get(self.server.url("a", 10, "auth=me:p%2540", "g").replace("http://", "http://me:p%40@"))
+        run = self.get(self.server.url("a", 10, "auth=me:p%40", "g").replace("http://", "http://me:p%40@"))
         self.assert_code(run, 0)
 
     def test_netrc(self):

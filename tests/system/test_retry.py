@@ -30,7 +30,7 @@ class Retries(Case):
                 self.assertEqual(len(self.server.log()), 1)
 
     def test_list_of_statuses_is_an_option(self):
-        run = self.get(*QUICK_RETRY, "-s", "retry.statuses=404", self.server.url("a", 10, "status=404&first=2"))
+        run = self.get(*QUICK_RETRY, "-s", "retry.statuses=418", self.server.url("a", 10, "status=418&first=2"))
         self.assert_code(run, 0)
         self.assertEqual(run.one()["attempts"], 3)
 

@@ -1,5 +1,5 @@
-/* Files beneath a directory: nothing outside is reached, no link is followed, nothing is overwritten
- * unasked. */
+/* Files beneath a directory: nothing outside is reached, no link is followed, nothing is
+ * overwritten unasked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -113,7 +113,8 @@ static void nothing_outside_is_opened(void **state)
                 continue;
             int fd = fs_open_beneath(p->fd, rows[i].name, rows[i].flags, 0666, make);
             if (fd != rows[i].want)
-                fail_msg("\"%s\" (make %d): wanted %d, got %d", rows[i].name, make, rows[i].want, fd);
+                fail_msg("\"%s\" (make %d): wanted %d, got %d", rows[i].name, make, rows[i].want,
+                         fd);
         }
     }
 }

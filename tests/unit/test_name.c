@@ -1,5 +1,5 @@
-/* Names: what the template and the sanitiser make of URLs and of names in lists, as tables; and that
- * two raw names never meet. */
+/* Names: what the template and the sanitiser make of URLs and of names in lists, as tables; and
+ * that two raw names never meet. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,9 +123,9 @@ static void undo(const char *name, struct strbuf *raw)
 
 static size_t random_raw(struct rng *rng, char *raw, size_t max)
 {
-    static const char *const pieces[] = {"a",    "4",     "1",       "%",    "%4",   "%2E",  ".",
-                                         ".part", ".resume", "/",     "\n",   "\x7f", "\xc2", "\x85",
-                                         "F",    "2",     "x.part", "\xff", "?",    "%25"};
+    static const char *const pieces[] = {
+        "a", "4",  "1",    "%",    "%4",   "%2E", ".", ".part",  ".resume", "/",
+        "\n", "\x7f", "\xc2", "\x85", "F", "2", "x.part", "\xff", "?", "%25"};
     size_t n = 0;
     for (uint64_t k = 1 + rng_below(rng, 5); k > 0; k--) {
         const char *piece = pieces[rng_below(rng, sizeof pieces / sizeof *pieces)];
@@ -155,8 +155,8 @@ static void two_raw_names_never_meet(void **state)
                       !name_sanitise(&b, (struct span){raw[1], n[1]}, &err)};
         bool same = n[0] == n[1] && !memcmp(raw[0], raw[1], n[0]);
         if (ok[0] && ok[1] && (strcmp(a.p, b.p) == 0) != same)
-            fail_msg("\"%.*s\" and \"%.*s\" both became \"%s\"", (int)n[0], raw[0], (int)n[1], raw[1],
-                     a.p);
+            fail_msg("\"%.*s\" and \"%.*s\" both became \"%s\"", (int)n[0], raw[0], (int)n[1],
+                     raw[1], a.p);
         if (!ok[0])
             continue;
         accepted++;
@@ -252,7 +252,8 @@ static void urls_become_names(void **state)
         {"{id}", 0, 0, "h", 0, "/a", "", "..", NULL, "\"..\""},
         {"{id}", 0, 0, "h", 0, "/a", "", "", NULL, "no id"},
         {"x/{basename}", 0, 0, "h", 0, "/a", "", "", "x/a", NULL},
-        {"%4{index}", 0, 0, "h", 0, "/a", "", "", "%2547", NULL}, /* pieces that meet count together */
+        /* pieces that meet are looked at together */
+        {"%4{index}", 0, 0, "h", 0, "/a", "", "", "%2547", NULL},
     };
     struct strbuf out = {0};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -303,7 +304,7 @@ static void marks_go_before_the_extension(void **state)
     strbuf_free(&out);
 }
 
-/* Whatever the name: the marked one is still one that may be used, and is not cut within a character. */
+/* Whatever the name: the marked one may still be used, and is not cut within a character. */
 static void marked_names_stay_usable(void **state)
 {
     struct strbuf name = {0}, out = {0}, again = {0};

@@ -114,7 +114,8 @@ static void damaged_texts_are_refused(void **state)
 /* A record that was cut anywhere but at a line's end is refused; cut there, it claims less. */
 static void cut_texts_never_claim_more(void **state)
 {
-    struct provenance p = {.url = "http://h/x", .etag = "\"e\"", .size = 10, .written = 9, .synced = 8};
+    struct provenance p = {
+        .url = "http://h/x", .etag = "\"e\"", .size = 10, .written = 9, .synced = 8};
     struct strbuf text = {0};
     provenance_format(&p, &text);
     for (size_t n = 0; n < text.n; n++) {

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "sink/stream_writer.h"
@@ -52,7 +53,7 @@ static void bytes_arrive_in_order_and_a_full_ring_says_so(void **state)
     sem_init(&room, 0, 0);
     struct stream_writer *w = NULL;
     error err;
-    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", post_room, &room, &err), WEIR_OK);
+    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", -1, post_room, &room, &err), WEIR_OK);
     unsigned char chunk[16384];
     uint64_t put = 0;
     /* Nobody reads yet: it must become full, and still take what comes behind. */
@@ -95,7 +96,7 @@ static void a_reader_that_goes_away_is_an_error_not_a_signal(void **state)
     sem_init(&room, 0, 0);
     struct stream_writer *w = NULL;
     error err;
-    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", post_room, &room, &err), WEIR_OK);
+    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", -1, post_room, &room, &err), WEIR_OK);
     close(fds[0]);
     char chunk[1000] = {0};
     status st = stream_writer_put(w, chunk, sizeof chunk, &err);
@@ -109,10 +110,35 @@ static void a_reader_that_goes_away_is_an_error_not_a_signal(void **state)
     sem_destroy(&room);
 }
 
+static void a_stop_ends_a_write_that_waits_for_its_reader(void **state)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    int stop_fd = eventfd(0, EFD_NONBLOCK);
+    sem_t room;
+    sem_init(&room, 0, 0);
+    struct stream_writer *w = NULL;
+    error err;
+    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", stop_fd, post_room, &room, &err), WEIR_OK);
+    char chunk[16384] = {0};
+    while (!stream_writer_full(w)) /* nobody reads: the pipe is full, and the ring is filling */
+        assert_int_equal(stream_writer_put(w, chunk, sizeof chunk, &err), WEIR_OK);
+    uint64_t one = 1;
+    assert_int_equal(write(stop_fd, &one, sizeof one), sizeof one);
+    assert_int_equal(stream_writer_flush(w, &err), WEIR_CANCELLED);
+    assert_false(stream_writer_reader_gone(w));
+    stream_writer_close(w);
+    close(stop_fd);
+    close(fds[0]);
+    close(fds[1]);
+    sem_destroy(&room);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_arrive_in_order_and_a_full_ring_says_so),
+        cmocka_unit_test(a_stop_ends_a_write_that_waits_for_its_reader),
         cmocka_unit_test(a_reader_that_goes_away_is_an_error_not_a_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
