@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "engine/presence.h"
 #include "engine/redirect.h"
 #include "engine/target.h"
 
@@ -15,6 +16,8 @@ status admission_open(struct admission *a, struct weir_engine *engine, error *er
     /* With the whole URL in the name, only the same URL can want it twice. */
     if (engine->out_fd >= 0 || engine->options->save_tree)
         return OK;
+    if (engine->dirfd >= 0)
+        a->before = presence_read(engine->dirfd);
     a->names = name_set_new();
     return a->names ? OK : fail(err, WEIR_NOMEM, "out of memory");
 }
@@ -22,6 +25,7 @@ status admission_open(struct admission *a, struct weir_engine *engine, error *er
 void admission_close(struct admission *a)
 {
     name_set_free(a->names);
+    presence_free(a->before);
     url_free(&a->url);
     strbuf_free(&a->name);
     strbuf_free(&a->other);
@@ -118,7 +122,7 @@ static status next_free_name(struct admission *a, error *err)
 }
 
 struct decision {
-    bool duplicate, exists, unchecked, replace;
+    bool duplicate, exists, unchecked, replace, fresh;
 };
 
 /* What stands under the name already decides between fetching, skipping and another name. */
@@ -126,6 +130,9 @@ static status look_at_disk(struct admission *a, const struct candidate *c, struc
                            error *err)
 {
     int on_exist = a->engine->options->save_on_exist;
+    d->fresh = !presence_possible(a->before, strbuf_text(&a->name));
+    if (d->fresh)
+        return OK;
     strbuf_clear(&a->origin);
     url_without_secrets(&a->origin, a->url.text.p);
     for (int round = 0; round < 2; round++) {
@@ -246,6 +253,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
         return NULL;
     job->to_file = named;
     job->overwrite = d.replace;
+    job->fresh = d.fresh;
     job->duplicate = d.duplicate;
     job->exists = d.exists;
     job->unchecked = d.unchecked;

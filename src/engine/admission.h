@@ -24,6 +24,7 @@ struct candidate {
 struct admission {
     struct weir_engine *engine;
     struct name_set *names; /* NULL: names cannot meet, or nothing is saved */
+    struct presence *before; /* the run; NULL: not known, or of no use without `names` */
     uint64_t next_index;
     struct url url;
     struct strbuf name, other, origin, base, text;

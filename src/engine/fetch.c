@@ -110,7 +110,8 @@ static status open_sink(struct fetch *f, error *err)
     f->outcome->origin = origin.p;
     f->spec = (struct sink_spec){.name = stream ? e->out_name : job_text(job, job->name),
                                  .origin = strbuf_text(&origin),
-                                 .replace = job->overwrite};
+                                 .replace = job->overwrite,
+                                 .fresh = job->fresh && job->attempts == 0};
     const struct sink_type *type = stream ? &sink_stream : &sink_file;
     struct provenance from;
     provenance_init(&from);

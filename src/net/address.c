@@ -1,8 +1,8 @@
 /* Which addresses are public; see address.h. Any thread.
  *
- * The rows are those of the IANA special-purpose address registries (RFC 6890) that are not globally
- * reachable. The judgement is about the address that a connection really has, never about a name: a
- * name may resolve to anything.
+ * The rows are those of the IANA special-purpose address registries (RFC 6890) that are not
+ * globally reachable. The judgement is about the address that a connection really has, never about
+ * a name: a name may resolve to anything.
  */
 #include "net/address.h"
 
@@ -16,30 +16,30 @@ struct network {
 };
 
 static const struct network special4[] = {
-    {{0}, 8},              /* this network, RFC 791 */
-    {{10}, 8},             /* private, RFC 1918 */
-    {{100, 64}, 10},       /* shared by carriers, RFC 6598 */
-    {{127}, 8},            /* loopback */
-    {{169, 254}, 16},      /* link-local, RFC 3927 */
-    {{172, 16}, 12},       /* private */
-    {{192, 0, 0}, 24},     /* protocol assignments */
-    {{192, 0, 2}, 24},     /* documentation, RFC 5737 */
-    {{192, 168}, 16},      /* private */
-    {{198, 18}, 15},       /* benchmarks, RFC 2544 */
-    {{198, 51, 100}, 24},  /* documentation */
-    {{203, 0, 113}, 24},   /* documentation */
-    {{224}, 4},            /* multicast */
-    {{240}, 4},            /* reserved, and the broadcast address */
+    {{0}, 8},             /* this network, RFC 791 */
+    {{10}, 8},            /* private, RFC 1918 */
+    {{100, 64}, 10},      /* shared by carriers, RFC 6598 */
+    {{127}, 8},           /* loopback */
+    {{169, 254}, 16},     /* link-local, RFC 3927 */
+    {{172, 16}, 12},      /* private */
+    {{192, 0, 0}, 24},    /* protocol assignments */
+    {{192, 0, 2}, 24},    /* documentation, RFC 5737 */
+    {{192, 168}, 16},     /* private */
+    {{198, 18}, 15},      /* benchmarks, RFC 2544 */
+    {{198, 51, 100}, 24}, /* documentation */
+    {{203, 0, 113}, 24},  /* documentation */
+    {{224}, 4},           /* multicast */
+    {{240}, 4},           /* reserved, and the broadcast address */
 };
 
 static const struct network special6[] = {
-    {{0}, 127},                        /* :: and ::1 */
-    {{1}, 64},                         /* 0100::/64, discard, RFC 6666 */
-    {{0x20, 0x01, 0x0d, 0xb8}, 32},    /* documentation */
-    {{0xfc}, 7},                       /* unique local, RFC 4193 */
-    {{0xfe, 0x80}, 10},                /* link-local */
-    {{0xfe, 0xc0}, 10},                /* site-local, RFC 3879 */
-    {{0xff}, 8},                       /* multicast */
+    {{0}, 127},                     /* :: and ::1 */
+    {{1}, 64},                      /* 0100::/64, discard, RFC 6666 */
+    {{0x20, 0x01, 0x0d, 0xb8}, 32}, /* documentation */
+    {{0xfc}, 7},                    /* unique local, RFC 4193 */
+    {{0xfe, 0x80}, 10},             /* link-local */
+    {{0xfe, 0xc0}, 10},             /* site-local, RFC 3879 */
+    {{0xff}, 8},                    /* multicast */
 };
 
 static const struct network mapped4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96};
@@ -64,7 +64,8 @@ static bool within_any(const uint8_t *address, const struct network *nets, size_
     return false;
 }
 
-/* 4, 6 or 0 for the family, with the bytes; an IPv4 address inside an IPv6 one comes out as IPv4. */
+/* 4, 6 or 0 for the family, with the bytes; an IPv4 address inside an IPv6 one comes out as IPv4.
+ */
 static int read_address(const char *text, uint8_t out[16])
 {
     char plain[INET6_ADDRSTRLEN + 1];
@@ -79,8 +80,8 @@ static int read_address(const char *text, uint8_t out[16])
     if (inet_pton(AF_INET6, plain, out) != 1)
         return 0;
     bool is_local = within(out, &special6[0]);
-    bool at_end = within(out, &mapped4) || within(out, &nat64) ||
-                  (within(out, &compatible4) && !is_local);
+    bool at_end =
+        within(out, &mapped4) || within(out, &nat64) || (within(out, &compatible4) && !is_local);
     if (at_end)
         memmove(out, out + 12, 4);
     else if (within(out, &six_to_four))

@@ -145,11 +145,15 @@ static void explain_by_row(struct transfer *t, CURLcode code, const char *where,
     else if (code == CURLE_UNSUPPORTED_PROTOCOL && t->phase == PHASE_CONNECTING)
         fail(err, WEIR_POLICY, "%s: the scheme is not supported (%s)", where, detail);
     else if (code == CURLE_WEIRD_SERVER_REPLY && strstr(detail, "Content-Length"))
-        fail(err, WEIR_TRUNCATED, "%s: Content-Length is not a number, so the end of the body "
-                                  "cannot be known", where);
+        fail(err, WEIR_TRUNCATED,
+             "%s: Content-Length is not a number, so the end of the body "
+             "cannot be known",
+             where);
     else if (code == CURLE_PEER_FAILED_VERIFICATION)
-        fail(err, st, "%s: %s (%s); give its CA with --ca-file FILE, or do without the check by "
-                      "--insecure", where, row->text, detail);
+        fail(err, st,
+             "%s: %s (%s); give its CA with --ca-file FILE, or do without the check by "
+             "--insecure",
+             where, row->text, detail);
     else if (code == CURLE_COULDNT_CONNECT && os_errno)
         fail_errno(err, st, (int)os_errno, "%s: the connection could not be made", where);
     else
@@ -166,7 +170,8 @@ void failure_explain(struct transfer *t, CURLcode code, error *err)
     if (t->phase == PHASE_CONNECTING && code != CURLE_OUT_OF_MEMORY && out_of_descriptors(t))
         fail_errno(err, WEIR_AGAIN, EMFILE,
                    "%s: no file descriptors left for a connection; lower --concurrency or raise "
-                   "ulimit -n", where);
+                   "ulimit -n",
+                   where);
     else if (code == CURLE_OPERATION_TIMEDOUT)
         explain_timeout(t, where, err);
     else if (code == CURLE_PARTIAL_FILE)

@@ -3,7 +3,8 @@
  *
  * A handle is hardly ever reset: setting all options anew costs much for a small file. What comes
  * from `struct options` is set when a handle changes its profile, which happens seldom; what a
- * request brings (URL, headers, proxy, credentials) is set when it differs from what the handle has.
+ * request brings (URL, headers, proxy, credentials) is set when it differs from what the handle
+ * has.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 #include "net/netrc.h"
 #include "net/request_headers.h"
 
-#define IDLE_LOOKS 8      /* idle handles looked at for the right profile */
-#define KEEP_BYTES 8192   /* of a transfer's texts, beyond that they are freed after use */
+#define IDLE_LOOKS 8    /* idle handles looked at for the right profile */
+#define KEEP_BYTES 8192 /* of a transfer's texts, beyond that they are freed after use */
 
 /* ------------------------------------------------------------------------------------------
  * Profiles
@@ -45,8 +46,8 @@ static status load_cookies(struct net_loop *loop, const char *file, error *err)
     if (st)
         return st;
     CURL *easy = curl_easy_init();
-    CURLcode code = easy ? curl_easy_setopt(easy, CURLOPT_SHARE, loop->cookie_share)
-                         : CURLE_OUT_OF_MEMORY;
+    CURLcode code =
+        easy ? curl_easy_setopt(easy, CURLOPT_SHARE, loop->cookie_share) : CURLE_OUT_OF_MEMORY;
     if (!code)
         code = curl_easy_setopt(easy, CURLOPT_COOKIEFILE, file);
     if (!code)
@@ -104,8 +105,8 @@ static status profile_new(struct profile **out, struct net_loop *loop,
     return st;
 }
 
-status profile_find(const struct profile **out, struct net_loop *loop, const struct options *options,
-                    bool own_origin, error *err)
+status profile_find(const struct profile **out, struct net_loop *loop,
+                    const struct options *options, bool own_origin, error *err)
 {
     struct profile **at = &loop->profiles, *p;
     while ((p = *at) && (p->options != options || p->own_origin != own_origin))
@@ -214,8 +215,8 @@ static CURLcode set_profile(struct transfer *t, const struct profile *profile)
     t->credentials = CREDENTIALS_UNKNOWN;
     SET(CURLOPT_HTTP_VERSION, versions[o->http_version]);
     SET(CURLOPT_PIPEWAIT, o->http_version == HTTP_VERSION_2 ? 1L : 0L);
-    SET(CURLOPT_USERAGENT, o->http_user_agent && *o->http_user_agent ? o->http_user_agent
-                                                                     : "weir/" WEIR_VERSION);
+    SET(CURLOPT_USERAGENT,
+        o->http_user_agent && *o->http_user_agent ? o->http_user_agent : "weir/" WEIR_VERSION);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)((o->http_connect_timeout + NS_PER_MS - 1) / NS_PER_MS));
     if (!code)
         code = set_tls(t, o);
@@ -243,7 +244,8 @@ static status handle_new(struct transfer **out, struct net_loop *loop, error *er
     t->deferred.prev = t->deferred.next = &t->deferred;
     url_init(&t->url);
     t->easy = curl_easy_init();
-    if (!t->easy || set_callbacks(t) || !timer_heap_reserve(&loop->timers, loop->transfer_count + 1)) {
+    if (!t->easy || set_callbacks(t) ||
+        !timer_heap_reserve(&loop->timers, loop->transfer_count + 1)) {
         handle_free(t);
         return fail(err, WEIR_NOMEM, "no memory for an easy handle of libcurl");
     }
@@ -306,6 +308,7 @@ void handle_give_back(struct transfer *t)
         t->worn = true;
         t->profile = NULL;
     }
+    t->sent_times = 0;
     if (t->url.buffer.cap > KEEP_BYTES)
         url_free(&t->url);
     if (t->head.text.cap > KEEP_BYTES)
@@ -376,7 +379,7 @@ static CURLcode set_credentials(struct transfer *t)
     const struct options *o = t->profile->options;
     CURL *easy = t->easy;
     CURLcode code = CURLE_OK;
-    enum credentials want = t->url.user.p                                      ? CREDENTIALS_URL
+    enum credentials want = t->url.user.p ? CREDENTIALS_URL
                             : t->profile->own_origin && o->http_user && *o->http_user
                                 ? CREDENTIALS_PROFILE
                                 : CREDENTIALS_NONE;
@@ -424,7 +427,7 @@ status handle_prepare(struct transfer *t, const struct transfer_request *request
     CURLcode code = set_url(t);
     if (!code)
         code = set_credentials(t);
-    if (headers != t->headers || (headers && headers == t->nodes)) {
+    if (headers != t->headers) {
         SET(CURLOPT_HTTPHEADER, headers);
         t->headers = headers;
     }
@@ -435,6 +438,6 @@ status handle_prepare(struct transfer *t, const struct transfer_request *request
     if (!code)
         return OK;
     return fail(err, code == CURLE_OUT_OF_MEMORY ? WEIR_NOMEM : WEIR_INPUT,
-                "%.*s: the request cannot be made: %s", (int)t->url.authority.n,
-                t->url.authority.p, curl_easy_strerror(code));
+                "%.*s: the request cannot be made: %s", (int)t->url.authority.n, t->url.authority.p,
+                curl_easy_strerror(code));
 }

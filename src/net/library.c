@@ -18,8 +18,10 @@ status net_start(error *err)
     if (info->features & CURL_VERSION_SSL && info->features & CURL_VERSION_ASYNCHDNS)
         return OK;
     curl_global_cleanup();
-    return fail(err, WEIR_CONFIG, "libcurl %s was built without TLS or without asynchronous "
-                                  "resolving; both are needed", info->version);
+    return fail(err, WEIR_CONFIG,
+                "libcurl %s was built without TLS or without asynchronous "
+                "resolving; both are needed",
+                info->version);
 }
 
 void net_stop(void)
@@ -27,9 +29,9 @@ void net_stop(void)
     curl_global_cleanup();
 }
 
-/* The i-th word of curl_version(), "libcurl/7.88.1 OpenSSL/3.0.22 zlib/1.2.13 ...", with what stands
- * in brackets left out. Each thread has a copy of its own, so that the words need no lock; word i is
- * always the same text at the same place. */
+/* The i-th word of curl_version(), "libcurl/7.88.1 OpenSSL/3.0.22 zlib/1.2.13 ...", with what
+ * stands in brackets left out. Each thread has a copy of its own, so that the words need no lock;
+ * word i is always the same text at the same place. */
 const char *net_library(size_t i)
 {
     static _Thread_local char names[NAMES_MAX][NAME_CAP];

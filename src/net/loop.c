@@ -22,8 +22,8 @@
 
 #define EVENTS_MAX 256
 
-/* States of `wake`. The descriptor is written only when a thread found the loop WAITING: a loop that
- * runs looks at `wake` before it waits again. */
+/* States of `wake`. The descriptor is written only when a thread found the loop WAITING: a loop
+ * that runs looks at `wake` before it waits again. */
 enum { AWAKE, WAITING, CALLED };
 
 /* ------------------------------------------------------------------------------------------
@@ -63,7 +63,8 @@ static void register_socket(struct net_loop *loop, int fd, struct socket_entry *
         return;
     if (e->wanted == 0)
         epoll_control(loop, EPOLL_CTL_DEL, fd, 0);
-    else if (epoll_control(loop, e->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, e->wanted) < 0 &&
+    else if (epoll_control(loop, e->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, e->wanted) <
+                 0 &&
              (errno == ENOENT || errno == EEXIST))
         epoll_control(loop, errno == ENOENT ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, e->wanted);
     e->registered = e->wanted;
@@ -196,8 +197,7 @@ static void run_timers(struct net_loop *loop)
 {
     struct timer *first;
     while ((first = timer_first(&loop->timers)) && first->at <= loop->now)
-        transfer_timer_due(
-            (struct transfer *)((char *)first - offsetof(struct transfer, timer)));
+        transfer_timer_due((struct transfer *)((char *)first - offsetof(struct transfer, timer)));
 }
 
 static void read_messages(struct net_loop *loop)

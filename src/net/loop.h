@@ -5,7 +5,7 @@
  *      ├── profiles     settings made of one `struct options`, for own or foreign origins
  *      ├── idle, all    transfers; each has an easy handle for life, set up for one profile
  *      ├── timers       one timer a transfer: connecting, stalling, its end, whichever comes first
- *      └── deferred     what was asked for from within libcurl and has to wait until it has returned
+ *      └── deferred     what was asked for from within libcurl, and waits until it has returned
  *
  * Everything belongs to the loop's thread, but `wake`.
  */
@@ -61,8 +61,8 @@ struct transfer {
     CURLSH *share;
     enum credentials credentials;
     bool netrc;
-    bool worn;         /* to be reset before it is used again */
-    struct curl_slist *nodes; /* header list of one request: into header_text and the profile's list */
+    bool worn; /* to be reset before it is used again */
+    struct curl_slist *nodes; /* headers of one request, into header_text and the profile's list */
     size_t node_cap;
     struct strbuf header_text;
 
@@ -72,24 +72,24 @@ struct transfer {
     struct url url;
     struct head head;
     char address[64];
-    error verdict;         /* ours, when we cut it; status OK otherwise */
+    error verdict; /* ours, when we cut it; status OK otherwise */
     enum phase phase;
-    bool added;            /* the multi has it */
-    bool dead;             /* cancelled from within libcurl; to be removed when it has returned */
+    bool added; /* the multi has it */
+    bool dead;  /* cancelled from within libcurl; to be removed when it has returned */
     bool is_redirect, from_public;
     bool want_paused, paused; /* the owner's wish, and what libcurl was told */
     bool draining, cut;
-    uint32_t sent_times;   /* how often the request went out: more than once when libcurl asked again */
-    bool no_descriptors;   /* the process had none left for a socket */
+    uint32_t sent_times; /* of the request: more than once when libcurl asked again */
+    bool no_descriptors; /* the process had none left for a socket */
     int64_t body_bytes, dropped_bytes;
     struct link deferred;
 
     struct timer timer;
-    uint64_t ends;            /* of the whole exchange, TIME_NEVER = open */
-    uint64_t tick_at;         /* connecting: its end; then the end of a piece of the stall window */
-    uint64_t tick_left;       /* of that piece, while paused */
+    uint64_t ends;      /* of the whole exchange, TIME_NEVER = open */
+    uint64_t tick_at;   /* connecting: its end; then the end of a piece of the stall window */
+    uint64_t tick_left; /* of that piece, while paused */
     uint64_t drain_until;
-    int64_t seen_bytes;       /* in this piece */
+    int64_t seen_bytes; /* in this piece */
     int64_t tick_bytes[STALL_TICKS];
     uint32_t ticks;
 };
@@ -108,10 +108,10 @@ struct net_loop {
     const char *default_ca;
     int epoll_fd, wake_fd;
     uint64_t now;
-    uint64_t curl_due; /* when libcurl wants to be called without an event */
-    int running;       /* libcurl's count of unfinished handles */
-    bool acted;        /* libcurl has been called since its messages were read */
-    bool in_curl;      /* a call of libcurl that may call us back is under way */
+    uint64_t curl_due;            /* when libcurl wants to be called without an event */
+    int running;                  /* libcurl's count of unfinished handles */
+    bool acted;                   /* libcurl has been called since its messages were read */
+    bool in_curl;                 /* a call of libcurl that may call us back is under way */
     struct socket_entry *sockets; /* by descriptor */
     size_t socket_count;
     struct timer_heap timers;
@@ -121,14 +121,14 @@ struct net_loop {
     struct link deferred;
     bool sigpipe_blocked; /* by us, on `thread` */
     pthread_t thread;
-    atomic_int wake;      /* enum in loop.c; any thread */
+    atomic_int wake; /* enum in loop.c; any thread */
 };
 
 /* ---- handle_pool.c */
 
 /* The settings for one set of options. CONFIG when they cannot be used. */
-status profile_find(const struct profile **out, struct net_loop *loop, const struct options *options,
-                    bool own_origin, error *err);
+status profile_find(const struct profile **out, struct net_loop *loop,
+                    const struct options *options, bool own_origin, error *err);
 /* An idle transfer whose handle is set up for `profile`. */
 status handle_take(struct transfer **out, struct net_loop *loop, const struct profile *profile,
                    error *err);

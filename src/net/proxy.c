@@ -1,7 +1,7 @@
 /* Choosing a proxy; see proxy.h. Runs on the loop's thread.
  *
- * libcurl would do this by itself, but does not tell whether it went through a proxy. That has to be
- * known: the address connected to is then the proxy's and must not be judged as the server's.
+ * libcurl would do this by itself, but does not tell whether it went through a proxy. That has to
+ * be known: the address connected to is then the proxy's and must not be judged as the server's.
  */
 #include "net/proxy.h"
 
@@ -64,8 +64,8 @@ static bool in_network(struct span network, struct span host)
     uint64_t bits = 8 * n;
     if (n == 0 || address_bytes(base, want) != n)
         return false;
-    if (slash && (!parse_uint64((struct span){slash + 1, network.n - base.n - 1}, &bits) ||
-                  bits > 8 * n))
+    if (slash &&
+        (!parse_uint64((struct span){slash + 1, network.n - base.n - 1}, &bits) || bits > 8 * n))
         return false;
     for (size_t i = 0; i < bits; i++)
         if ((have[i / 8] ^ want[i / 8]) >> (7 - i % 8) & 1)
@@ -112,7 +112,7 @@ const char *proxy_for(const struct proxy_env *env, const char *configured, const
 
 status proxy_check(const char *proxy, error *err)
 {
-    static const char *const schemes[] = {"http",   "https",   "socks4",
+    static const char *const schemes[] = {"http",    "https",  "socks4",
                                           "socks4a", "socks5", "socks5h"};
     const char *colon = strstr(proxy, "://");
     struct span scheme = {proxy, colon ? (size_t)(colon - proxy) : 0};
@@ -123,10 +123,11 @@ status proxy_check(const char *proxy, error *err)
         return OK;
     struct strbuf shown = {0};
     url_without_secrets(&shown, proxy);
-    status st = fail(err, WEIR_CONFIG,
-                     "http.proxy: \"%s\" is not a proxy; write http://HOST:PORT (also https, socks4, "
-                     "socks4a, socks5, socks5h)",
-                     strbuf_text(&shown));
+    status st =
+        fail(err, WEIR_CONFIG,
+             "http.proxy: \"%s\" is not a proxy; write http://HOST:PORT (also https, socks4, "
+             "socks4a, socks5, socks5h)",
+             strbuf_text(&shown));
     strbuf_free(&shown);
     return st;
 }

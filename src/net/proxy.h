@@ -17,7 +17,8 @@ status proxy_env_read(struct proxy_env *env, error *err);
 void proxy_env_free(struct proxy_env *env);
 
 /* The proxy for `target`, borrowed from `configured` or `env`; NULL = ask directly. */
-const char *proxy_for(const struct proxy_env *env, const char *configured, const struct url *target);
+const char *proxy_for(const struct proxy_env *env, const char *configured,
+                      const struct url *target);
 
 /* `host` (brackets allowed) is in the list `no_proxy`: names match themselves and what lies below
  * them, addresses may be given as networks (10.0.0.0/8), "*" matches all. */

@@ -5,7 +5,8 @@
 #include "net/loop.h"
 
 /* Points *out at the list for this request: the profile's own when there is nothing to add (NULL =
- * no header), otherwise t->nodes, which live until the next call. INPUT when a header cannot be sent. */
+ * no header), otherwise t->nodes, which live until the next call. INPUT when a header cannot be
+ * sent. */
 status request_headers(const struct curl_slist **out, struct transfer *t,
                        const struct transfer_request *request, error *err);
 

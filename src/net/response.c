@@ -138,8 +138,8 @@ static enum head_step read_field(struct head *h, struct span line)
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         if (h->field[i] || !is_named(name, fields[i].name, fields[i].length))
             continue;
-        h->field[i] = h->keep_all && step == HEAD_MORE ? h->lines[h->line_count - 1].value
-                                                       : keep(h, value);
+        h->field[i] =
+            h->keep_all && step == HEAD_MORE ? h->lines[h->line_count - 1].value : keep(h, value);
         break;
     }
     return h->text.failed ? HEAD_TOO_LARGE : step;

@@ -9,7 +9,7 @@
 
 #define HEAD_MAX_BYTES 65536 /* of all header lines of one answer */
 #define HEAD_MAX_LINES 256
-#define HEAD_MAX_INTERIM 32  /* 1xx answers before the final one */
+#define HEAD_MAX_INTERIM 32 /* 1xx answers before the final one */
 
 enum head_field {
     FIELD_LOCATION,
@@ -31,20 +31,20 @@ enum head_step {
 };
 
 struct head {
-    struct strbuf text;            /* values, a NUL behind each; the first byte is a NUL of its own */
-    uint32_t field[FIELD_COUNT];   /* where in text, 0 = absent; the first of several counts */
+    struct strbuf text;          /* values, a NUL behind each; the first byte is a NUL of its own */
+    uint32_t field[FIELD_COUNT]; /* where in text, 0 = absent; the first of several counts */
     struct head_line {
         uint32_t name, value;
-    } *lines;                      /* all lines, when keep_all */
+    } * lines; /* all lines, when keep_all */
     size_t line_count, line_cap;
-    weir_header *headers;          /* made of `lines` by head_response */
+    weir_header *headers; /* made of `lines` by head_response */
     size_t header_cap;
     bool keep_all;
-    bool last_kept;                /* a folded line goes on with the last value in text */
+    bool last_kept; /* a folded line goes on with the last value in text */
     bool length_given, length_wrong, transfer_encoding;
     int http_status;
     int64_t content_length;
-    char length_text[2][40];       /* what was given first, and what contradicts it */
+    char length_text[2][40]; /* what was given first, and what contradicts it */
     size_t bytes, count, interim;
 };
 
@@ -52,10 +52,11 @@ void head_free(struct head *h); /* back to all zeros */
 /* Forgets the answer before. */
 void head_begin(struct head *h, bool keep_all);
 /* One line as it came, with its line end; also the status line and the blank line at the end. A
- * status line begins a new answer: what an interim one (1xx, RFC 9110 section 15.2) said is dropped. */
+ * status line begins a new answer: what an interim one (1xx, RFC 9110 section 15.2) said is
+ * dropped. */
 enum head_step head_line(struct head *h, const char *line, size_t n);
-/* Fills *out, which borrows from h; location is as it was sent. `wall_s`: clock_wall_s(), for dates.
- * NOMEM: the list of headers could not be made. */
+/* Fills *out, which borrows from h; location is as it was sent. `wall_s`: clock_wall_s(), for
+ * dates. NOMEM: the list of headers could not be made. */
 status head_response(struct head *h, int64_t wall_s, struct response *out);
 /* No body follows, whatever the lengths say (RFC 9110 section 6.4.1). */
 bool head_without_body(const struct head *h);

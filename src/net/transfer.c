@@ -1,7 +1,7 @@
 /* One HTTP exchange, from the request to the end; see transfer.h. Runs on the loop's thread.
  *
- * libcurl may not be called from its own callbacks, and its owner may ask for anything in ours. So a
- * start, a resume, and whatever is asked of another transfer from within libcurl is put off until
+ * libcurl may not be called from its own callbacks, and its owner may ask for anything in ours. So
+ * a start, a resume, and whatever is asked of another transfer from within libcurl is put off until
  * libcurl has returned (`deferred`). A cancelled transfer is `dead` from that moment: no callback
  * of its owner is reached any more.
  *
@@ -73,8 +73,9 @@ static void tick(struct transfer *t)
         END_WITH(t, WEIR_STALLED, "%.*s: no answer within %gs (http.stall_timeout)",
                  (int)t->url.authority.n, t->url.authority.p, seconds);
     } else {
-        END_WITH(t, WEIR_STALLED, "%.*s: stalled after %lld bytes: %lld in the last %gs "
-                                  "(http.stall_timeout, http.stall_speed)",
+        END_WITH(t, WEIR_STALLED,
+                 "%.*s: stalled after %lld bytes: %lld in the last %gs "
+                 "(http.stall_timeout, http.stall_speed)",
                  (int)t->url.authority.n, t->url.authority.p, (long long)t->body_bytes,
                  (long long)bytes, seconds);
     }
@@ -140,15 +141,16 @@ static bool address_allowed(struct transfer *t)
     int n = (int)t->url.authority.n;
     if (t->is_redirect && address_is_link_local(t->address)) {
         fail(&t->verdict, WEIR_POLICY,
-             "%.*s: a redirect leads to the link-local address %s, which is never followed", n, what,
-             t->address);
+             "%.*s: a redirect leads to the link-local address %s, which is never followed", n,
+             what, t->address);
         return false;
     }
     if (t->from_public && !t->profile->options->http_allow_private &&
         !address_is_public(t->address)) {
         fail(&t->verdict, WEIR_POLICY,
              "%.*s: a redirect leads from a public host to the private address %s; allow it with "
-             "--allow-private", n, what, t->address);
+             "--allow-private",
+             n, what, t->address);
         return false;
     }
     return true;
@@ -203,7 +205,8 @@ static bool begin_body(struct transfer *t, enum body_verdict verdict, const stru
 }
 
 /* The target of a redirect, absolute; kept in *b. */
-static const char *resolve_location(const struct transfer *t, const char *location, struct strbuf *b)
+static const char *resolve_location(const struct transfer *t, const char *location,
+                                    struct strbuf *b)
 {
     struct url target;
     url_init(&target);
@@ -290,8 +293,8 @@ size_t transfer_take_body(char *data, size_t size, size_t count, void *user)
 /* What libcurl calls success may still be short: it did so for HTTP/2 streams that were reset. */
 static void check_whole(const struct transfer *t, error *err)
 {
-    int64_t length = t->head.transfer_encoding || t->head.length_wrong ? -1
-                                                                       : t->head.content_length;
+    int64_t length =
+        t->head.transfer_encoding || t->head.length_wrong ? -1 : t->head.content_length;
     if (t->phase != PHASE_BODY)
         fail(err, WEIR_CONNECT, "%.*s: the exchange ended without an answer",
              (int)t->url.authority.n, t->url.authority.p);
@@ -366,8 +369,9 @@ static status check_scheme(const struct transfer *t, error *err)
             return OK;
         one += n + (one[n] == ',');
     }
-    return fail(err, WEIR_POLICY, "%.*s: the scheme \"%.*s\" is not allowed; allowed are %s "
-                                  "(http.protocols)",
+    return fail(err, WEIR_POLICY,
+                "%.*s: the scheme \"%.*s\" is not allowed; allowed are %s "
+                "(http.protocols)",
                 (int)u->authority.n, u->authority.p, (int)u->scheme.n, u->scheme.p, p);
 }
 
@@ -395,7 +399,8 @@ static void begin(struct transfer *t, const struct transfer_request *request,
 }
 
 status transfer_start(struct net_loop *loop, const struct transfer_request *request,
-                      const struct transfer_ops *ops, void *owner, struct transfer **out, error *err)
+                      const struct transfer_ops *ops, void *owner, struct transfer **out,
+                      error *err)
 {
     const struct profile *profile;
     struct transfer *t;
@@ -424,7 +429,8 @@ void transfer_pause(struct transfer *t)
     if (t->want_paused || t->dead)
         return;
     t->want_paused = true;
-    /* From within a callback of this transfer, stop_reading follows it; of another one, it waits. */
+    /* From within a callback of this transfer, stop_reading follows it; of another one, it waits.
+     */
     if (t->loop->in_curl)
         loop_defer(t->loop, t);
     else

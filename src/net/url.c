@@ -249,8 +249,8 @@ static bool read_plain(struct parts *x, struct span s)
 static size_t scheme_length(struct span s)
 {
     size_t n = 0;
-    while (n < s.n && (is_alpha(s.p[n]) ||
-                       (n > 0 && (is_digit(s.p[n]) || (s.p[n] && strchr("+-.", s.p[n]))))))
+    while (n < s.n &&
+           (is_alpha(s.p[n]) || (n > 0 && (is_digit(s.p[n]) || (s.p[n] && strchr("+-.", s.p[n]))))))
         n++;
     return n > 0 && n < s.n && s.p[n] == ':' ? n : 0;
 }
@@ -319,9 +319,9 @@ static status refuse_without_scheme(error *err, struct span s)
         return refuse(err, s, "\"://\" is missing behind the scheme");
     struct strbuf shown = {0};
     add_shown(&shown, span_starts(s, "//") ? span_from(s, 2) : s);
-    status st = fail(err, WEIR_INPUT,
-                     "\"%s\" is not a URL: it has no scheme; did you mean http://%s?",
-                     strbuf_text(&shown), strbuf_text(&shown));
+    status st =
+        fail(err, WEIR_INPUT, "\"%s\" is not a URL: it has no scheme; did you mean http://%s?",
+             strbuf_text(&shown), strbuf_text(&shown));
     strbuf_free(&shown);
     return st;
 }
@@ -530,7 +530,8 @@ bool url_same_origin(const struct url *a, const struct url *b)
     return same(a->scheme, b->scheme) && same(a->authority, b->authority);
 }
 
-/* By text and not by parsing, so that a URL that cannot be parsed does not give its password away. */
+/* By text and not by parsing, so that a URL that cannot be parsed does not give its password away.
+ */
 void url_without_secrets(struct strbuf *out, const char *url)
 {
     struct span s = span_of(url);

@@ -28,6 +28,7 @@ struct sink_spec {
     const char *name;         /* final name, beneath dirfd; borrowed until close */
     const char *origin;       /* URL without secrets, for the xattr user.xdg.origin.url; borrowed */
     bool replace;             /* publish may replace a file of that name */
+    bool fresh;               /* nothing of an earlier run can be there: do not look for it */
 };
 
 /* What is known when the body begins; handed to the sink so that it can preallocate and keep a

@@ -240,7 +240,7 @@ static status file_open(struct sink **out, const struct sink_env *env, const str
     s->expected = -1;
     s->next_record = RECORD_FROM;
     struct stat stat_of_part;
-    status st = take_existing(s, &stat_of_part, err);
+    status st = spec->fresh ? OK : take_existing(s, &stat_of_part, err);
     if (!st && s->fd >= 0) {
         s->device = stat_of_part.st_dev;
         s->flushed = s->pushed = stat_of_part.st_size;

@@ -195,7 +195,7 @@ static bool refill(struct server *s, struct connection *c)
         n = a->drip_bytes;
     if (n > 0) {
         give_body(c, n);
-        s->log.body_bytes += (uint64_t)n;
+        s->log.body_bytes += c->counted ? (uint64_t)n : 0;
         if (a->drip_ms > 0 && body_left(c) > 0)
             set_timer(s, c, now_us() + a->drip_ms * 1000);
     } else if (a->chunked && !c->tail_given && !a->cut_chunk && a->stop_at < 0) {

@@ -74,7 +74,7 @@ class Asked(Case):
     def test_hang_up_keeps_what_is_there(self):
         process = self.begin()
         process.send_signal(signal.SIGHUP)
-        self.end(process, 129)
+        self.end(process, 143)
         self.check_stopped()
         self.check_goes_on()
 

@@ -296,7 +296,8 @@ static inline void net_test_close(struct net_test *n)
     server_stop(&n->server);
 }
 
-static inline void start_request(struct net_test *n, struct got *g, struct transfer_request *request)
+static inline void start_request(struct net_test *n, struct got *g,
+                                 struct transfer_request *request)
 {
     error err = {0};
     if (!request->options)

@@ -13,11 +13,15 @@ static const struct answer answers[] = {
     {"/empty", OK_HEAD "Content-Length: 0\r\n\r\n", STAY, 0},
     {"/204", "HTTP/1.1 204 No\r\nContent-Length: 7\r\n\r\n", STAY, 0},
     {"/304", "HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", STAY, 0},
-    {"/chunked", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n"
-                         "ETag: trailer\r\n\r\n", STAY, 0},
+    {"/chunked",
+     OK_HEAD "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n"
+             "ETag: trailer\r\n\r\n",
+     STAY, 0},
     {"/close", "HTTP/1.0 200 OK\r\n\r\nuntil the end", CLOSE, 0},
-    {"/interim", "HTTP/1.1 103 Early\r\nETag: \"no\"\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
-                 OK_HEAD "Content-Length: 2\r\n\r\nok", STAY, 0},
+    {"/interim",
+     "HTTP/1.1 103 Early\r\nETag: \"no\"\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" OK_HEAD
+     "Content-Length: 2\r\n\r\nok",
+     STAY, 0},
     {"/headers", OK_HEAD "A: 1\r\nB: two\r\nA: 3\r\nContent-Length: 0\r\n\r\n", STAY, 0},
     {"/short", OK_HEAD "Content-Length: 10\r\n\r\nfour", CLOSE, 0},
     {"/short-chunk", OK_HEAD "Transfer-Encoding: chunked\r\n\r\n8\r\nfour", CLOSE, 0},
@@ -36,8 +40,10 @@ static const struct answer answers[] = {
     {"/404", "HTTP/1.1 404 Not Found\r\nContent-Length: 10000\r\n\r\n", STAY, 10000},
     {"/404-large", "HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n", STAY, 1000000},
     {"/404-endless", "HTTP/1.1 404 Not Found\r\n\r\n", HOLD, 200000},
-    {"/redirect", "HTTP/1.1 302 Found\r\nLocation: ../a b?c#d\r\nContent-Length: 0\r\n\r\n", STAY, 0},
-    {"/bad-redirect", "HTTP/1.1 302 Found\r\nLocation: http://\r\nContent-Length: 0\r\n\r\n", STAY, 0},
+    {"/redirect", "HTTP/1.1 302 Found\r\nLocation: ../a b?c#d\r\nContent-Length: 0\r\n\r\n", STAY,
+     0},
+    {"/bad-redirect", "HTTP/1.1 302 Found\r\nLocation: http://\r\nContent-Length: 0\r\n\r\n", STAY,
+     0},
     {"/101", "HTTP/1.1 101 Switching Protocols\r\n\r\n", CLOSE, 0},
     {"/set-cookie", OK_HEAD "Set-Cookie: taste=sweet\r\nContent-Length: 0\r\n\r\n", STAY, 0},
     {"/once", OK_HEAD "Content-Length: 4\r\n\r\nonce", CLOSE, 0},
@@ -92,9 +98,13 @@ static void every_kind_of_framing_is_read(void **state)
         int http_status;
         int64_t content_length;
     } rows[] = {
-        {"/empty", "", 200, 0},           {"/204", "", 204, 7},        {"/304", "", 304, 7},
-        {"/chunked", "abcdefg", 200, -1}, {"/close", "until the end", 200, -1},
-        {"/interim", "ok", 200, 2},       {"/same-lengths", "four", 200, 4},
+        {"/empty", "", 200, 0},
+        {"/204", "", 204, 7},
+        {"/304", "", 304, 7},
+        {"/chunked", "abcdefg", 200, -1},
+        {"/close", "until the end", 200, -1},
+        {"/interim", "ok", 200, 2},
+        {"/same-lengths", "four", 200, 4},
     };
     struct net_test *n = *state;
     net_test_loop(n);
@@ -176,8 +186,8 @@ static void an_unwanted_page_is_drained_or_cut(void **state)
         enum body_verdict verdict;
         size_t connections; /* made so far, when the next request has been answered */
     } rows[] = {
-        {"/404", BODY_DRAIN, 1},        {"/404-large", BODY_DRAIN, 2}, {"/404-endless", BODY_DRAIN, 3},
-        {"/404", BODY_CUT, 4},          {"/empty", BODY_CUT, 4},       {"/two-lengths", BODY_DRAIN, 5},
+        {"/404", BODY_DRAIN, 1}, {"/404-large", BODY_DRAIN, 2}, {"/404-endless", BODY_DRAIN, 3},
+        {"/404", BODY_CUT, 4},   {"/empty", BODY_CUT, 4},       {"/two-lengths", BODY_DRAIN, 5},
     };
     struct net_test *n = *state;
     net_test_loop(n);

@@ -36,10 +36,25 @@ static void make_certificate(const struct tls_test *t)
     int outcome = -1;
     snprintf(key, sizeof key, "%s/key.pem", t->folder);
     snprintf(certificate, sizeof certificate, "%s/cert.pem", t->folder);
-    const char *const arguments[] = {
-        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
-        "-nodes", "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=127.0.0.1",
-        "-addext", "subjectAltName=IP:127.0.0.1", NULL};
+    const char *const arguments[] = {"openssl",
+                                     "req",
+                                     "-x509",
+                                     "-newkey",
+                                     "ec",
+                                     "-pkeyopt",
+                                     "ec_paramgen_curve:prime256v1",
+                                     "-nodes",
+                                     "-keyout",
+                                     key,
+                                     "-out",
+                                     certificate,
+                                     "-days",
+                                     "2",
+                                     "-subj",
+                                     "/CN=127.0.0.1",
+                                     "-addext",
+                                     "subjectAltName=IP:127.0.0.1",
+                                     NULL};
     pid_t pid = spawn(arguments);
     assert_int_equal(waitpid(pid, &outcome, 0), pid);
     if (outcome != 0)
@@ -121,8 +136,8 @@ static int tear_down(void **state)
 {
     struct tls_test *t = *state;
     char path[128];
-    static const char *const names[] = {"key.pem", "cert.pem", "nginx.conf", "page", "pid",
-                                        "error.log", "1", "2", "3", "4", "5"};
+    static const char *const names[] = {
+        "key.pem", "cert.pem", "nginx.conf", "page", "pid", "error.log", "1", "2", "3", "4", "5"};
     net_test_close(&t->net);
     kill(t->nginx, SIGKILL);
     waitpid(t->nginx, NULL, 0);

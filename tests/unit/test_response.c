@@ -240,8 +240,9 @@ static void odd_lines_do_no_harm(void **unused)
 {
     struct head h = {0};
     struct response r;
-    assert_int_equal(feed(&h, "HTTP/1.1 200 OK\r\n folded\r\nno colon\r\n: no name\r\n:\r\n\r\n", true),
-                     HEAD_COMPLETE);
+    assert_int_equal(
+        feed(&h, "HTTP/1.1 200 OK\r\n folded\r\nno colon\r\n: no name\r\n:\r\n\r\n", true),
+        HEAD_COMPLETE);
     assert_int_equal(head_response(&h, NOW_S, &r), OK);
     assert_int_equal(r.header_count, 0);
     assert_int_equal(feed(&h, "HTTP/1.1 2x0 OK\r\n", false), HEAD_MALFORMED);
@@ -256,28 +257,50 @@ static void addresses_are_public_or_not(void **unused)
         const char *address;
         bool is_public, link_local;
     } rows[] = {
-        {"8.8.8.8", true, false},           {"93.184.216.34", true, false},
-        {"2606:2800:220:1::1", true, false}, {"127.0.0.1", false, false},
-        {"127.255.0.9", false, false},      {"0.0.0.0", false, false},
-        {"10.1.2.3", false, false},         {"11.0.0.1", true, false},
-        {"172.15.255.255", true, false},    {"172.16.0.1", false, false},
-        {"172.31.255.255", false, false},   {"172.32.0.1", true, false},
-        {"192.168.7.7", false, false},      {"192.169.0.1", true, false},
-        {"100.63.255.255", true, false},    {"100.64.0.1", false, false},
-        {"100.127.255.255", false, false},  {"100.128.0.1", true, false},
-        {"169.254.169.254", false, true},   {"224.0.0.1", false, false},
-        {"255.255.255.255", false, false},  {"198.18.0.1", false, false},
-        {"::", false, false},               {"::1", false, false},
-        {"fe80::1", false, true},           {"fe80::1%eth0", false, true},
-        {"febf::1", false, true},           {"fec0::1", false, false},
-        {"fc00::1", false, false},          {"fd12:3456::1", false, false},
-        {"ff02::1", false, false},          {"::ffff:127.0.0.1", false, false},
-        {"::ffff:8.8.8.8", true, false},    {"::ffff:169.254.1.1", false, true},
-        {"::ffff:a9fe:a9fe", false, true},  {"64:ff9b::10.0.0.1", false, false},
-        {"64:ff9b::8.8.8.8", true, false},  {"2002:0a00:0001::1", false, false},
-        {"2002:a9fe:a9fe::1", false, true}, {"::127.0.0.1", false, false},
-        {"2001:db8::1", false, false},      {"", false, false},
-        {"example.org", false, false},      {"1.2.3", false, false},
+        {"8.8.8.8", true, false},
+        {"93.184.216.34", true, false},
+        {"2606:2800:220:1::1", true, false},
+        {"127.0.0.1", false, false},
+        {"127.255.0.9", false, false},
+        {"0.0.0.0", false, false},
+        {"10.1.2.3", false, false},
+        {"11.0.0.1", true, false},
+        {"172.15.255.255", true, false},
+        {"172.16.0.1", false, false},
+        {"172.31.255.255", false, false},
+        {"172.32.0.1", true, false},
+        {"192.168.7.7", false, false},
+        {"192.169.0.1", true, false},
+        {"100.63.255.255", true, false},
+        {"100.64.0.1", false, false},
+        {"100.127.255.255", false, false},
+        {"100.128.0.1", true, false},
+        {"169.254.169.254", false, true},
+        {"224.0.0.1", false, false},
+        {"255.255.255.255", false, false},
+        {"198.18.0.1", false, false},
+        {"::", false, false},
+        {"::1", false, false},
+        {"fe80::1", false, true},
+        {"fe80::1%eth0", false, true},
+        {"febf::1", false, true},
+        {"fec0::1", false, false},
+        {"fc00::1", false, false},
+        {"fd12:3456::1", false, false},
+        {"ff02::1", false, false},
+        {"::ffff:127.0.0.1", false, false},
+        {"::ffff:8.8.8.8", true, false},
+        {"::ffff:169.254.1.1", false, true},
+        {"::ffff:a9fe:a9fe", false, true},
+        {"64:ff9b::10.0.0.1", false, false},
+        {"64:ff9b::8.8.8.8", true, false},
+        {"2002:0a00:0001::1", false, false},
+        {"2002:a9fe:a9fe::1", false, true},
+        {"::127.0.0.1", false, false},
+        {"2001:db8::1", false, false},
+        {"", false, false},
+        {"example.org", false, false},
+        {"1.2.3", false, false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         if (address_is_public(rows[i].address) != rows[i].is_public ||
@@ -323,14 +346,14 @@ static void no_proxy_names_hosts_domains_and_networks(void **unused)
 
 static void the_proxy_is_the_option_or_the_environments(void **unused)
 {
-    struct proxy_env env = {.http = (char *)"http://h:1", .all = (char *)"http://all:3",
-                            .no = (char *)"direct.org"};
+    struct proxy_env env = {
+        .http = (char *)"http://h:1", .all = (char *)"http://all:3", .no = (char *)"direct.org"};
     static const struct {
         const char *configured, *url, *want;
     } rows[] = {
-        {NULL, "http://a.org/", "http://h:1"},   {NULL, "https://a.org/", "http://all:3"},
-        {"p:4", "http://a.org/", "p:4"},         {"p:4", "https://a.org/", "p:4"},
-        {"p:4", "http://direct.org/", NULL},     {NULL, "http://x.direct.org/", NULL},
+        {NULL, "http://a.org/", "http://h:1"}, {NULL, "https://a.org/", "http://all:3"},
+        {"p:4", "http://a.org/", "p:4"},       {"p:4", "https://a.org/", "p:4"},
+        {"p:4", "http://direct.org/", NULL},   {NULL, "http://x.direct.org/", NULL},
         {"", "http://a.org/", "http://h:1"},
     };
     struct url u;

@@ -87,8 +87,9 @@ static const struct {
     {"http://[fe80::1%25eth0]:81/", "http://[fe80::1%25eth0]:81/", "[fe80::1]:81"},
     {"http://a_b-c.example.org./x", "http://a_b-c.example.org./x", "a_b-c.example.org.:80"},
     {"http://ex%61mple.org/a", "http://example.org/a", "example.org:80"},
-    {"http://b\xc3\xbc" "cher.example/a", "http://xn--bcher-kva.example/a",
-     "xn--bcher-kva.example:80"},
+    {"http://b\xc3\xbc"
+     "cher.example/a",
+     "http://xn--bcher-kva.example/a", "xn--bcher-kva.example:80"},
     {"ftp://example.org/a", "ftp://example.org/a", "example.org:21"},
     {"s3://bucket/key", "s3://bucket/key", "bucket:0"},
 };
@@ -175,7 +176,8 @@ static void parts_are_found(void **unused)
     struct url u;
     error err = {0};
     url_init(&u);
-    assert_int_equal(url_parse(&u, span_of("https://us:p%40w@Host.example:8443/d/f?x=1#y"), &err), OK);
+    assert_int_equal(url_parse(&u, span_of("https://us:p%40w@Host.example:8443/d/f?x=1#y"), &err),
+                     OK);
     assert_span(u.scheme, "https", "scheme");
     assert_span(u.user, "us", "user");
     assert_span(u.password, "p%40w", "password");
@@ -346,10 +348,8 @@ static void secrets_are_taken_out(void **unused)
 static void messages_hold_no_password_and_no_control_character(void **unused)
 {
     static const char *const rows[] = {
-        "http://u:secret@ho st/",
-        "http://u:sec#secret@host:99999/",
-        "u:secret@host/x",
-        "http://u:secret?x@ho st/",
+        "http://u:secret@ho st/", "http://u:sec#secret@host:99999/",
+        "u:secret@host/x",        "http://u:secret?x@ho st/",
         "http://\x1b[31mhost/",
     };
     struct url u;
