@@ -252,6 +252,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
     if (!job)
         return NULL;
     job->to_file = named;
+    job->named = c->name.n > 0;
     job->overwrite = d.replace;
     job->fresh = d.fresh;
     job->duplicate = d.duplicate;

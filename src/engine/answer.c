@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "engine/disposition.h"
 #include "engine/fetch.h"
 #include "engine/range.h"
 #include "engine/redirect.h"
@@ -150,6 +151,17 @@ static status begin_sink(struct fetch *f)
     return st;
 }
 
+/* A name that the server gives counts only before the first byte of a file, and never against a name
+ * of the list. */
+static status use_given_name(struct fetch *f, const struct response *r)
+{
+    const struct job *job = f->job;
+    if (!f->worker->engine->options->save_content_disposition || !r->content_disposition ||
+        !job->to_file || job->named || f->outcome->path || f->offset > 0 || f->sink_begun)
+        return OK;
+    return disposition_apply(f, r->content_disposition, &f->skip, &f->verdict);
+}
+
 static status tell_begin(struct fetch *f, const struct response *r, int64_t size)
 {
     if (f->begun)
@@ -160,7 +172,7 @@ static status tell_begin(struct fetch *f, const struct response *r, int64_t size
     const struct job *job = f->job;
     weir_begin begin = {.url = job_text(job, job->url),
                         .final_url = f->url ? f->url : job_text(job, job->url),
-                        .path = job->to_file ? job_text(job, job->name) : NULL,
+                        .path = job->to_file ? f->spec.name : NULL,
                         .id = job_text(job, job->id),
                         .http_status = r->http_status,
                         .size = size,
@@ -200,6 +212,9 @@ static status begin_body(struct fetch *f, const struct response *r, enum range_v
     f->mtime = r->last_modified ? http_date(r->last_modified) : -1;
     note_size(f, size);
     atomic_store_explicit(&f->shown_offset, f->offset, memory_order_relaxed);
+    st = use_given_name(f, r);
+    if (st || f->skip)
+        return st;
     st = begin_sink(f);
     return st ? st : tell_begin(f, r, size);
 }
@@ -235,6 +250,8 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
     status st = begin_body(f, r, range, size);
     if (st)
         return cut(f, st);
+    if (f->skip)
+        return BODY_CUT;
     f->good = true;
     queue_answered(f->worker->engine->queue, f->job, clock_now());
     return BODY_TAKE;

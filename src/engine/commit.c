@@ -132,6 +132,8 @@ static void fill_result(weir_result *r, const struct outcome *o, const error *no
                        .unchecked = job->unchecked,
                        .duplicate = job->duplicate,
                        .error = o->error ? o->error : none};
+    if (o->path)
+        r->path = o->path;
     if (o->requested)
         r->final_url = o->final_url ? o->final_url : r->url;
     if (job->started && o->ended > job->started)

@@ -251,6 +251,15 @@ static void restart(struct fetch *f)
     put_back(f, hopped ? job_text(f->job, f->job->authority) : NULL, 0);
 }
 
+/* The server's name for it led to a file that is there already. */
+static void post_skipped(struct fetch *f)
+{
+    free_slot_as(f, HOST_ANSWERED);
+    f->sink->type->close(f->sink);
+    f->sink = NULL;
+    post(f, WEIR_SKIPPED);
+}
+
 void fetch_ended(struct fetch *f, const struct transfer_result *result)
 {
     struct weir_engine *e = f->worker->engine;
@@ -265,6 +274,10 @@ void fetch_ended(struct fetch *f, const struct transfer_result *result)
     }
     if (f->verdict.status == WEIR_AGAIN) {
         wait_for_descriptors(f);
+        return;
+    }
+    if (f->skip) {
+        post_skipped(f);
         return;
     }
     if (f->restart) {

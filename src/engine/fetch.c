@@ -210,7 +210,7 @@ static void begin_attempt(struct fetch *f)
     f->attempt_from = f->offset;
     f->asked_from = 0;
     f->until = -1;
-    f->good = f->restart = f->replaying = false;
+    f->good = f->skip = f->restart = f->replaying = false;
     f->http_status = 0;
     f->retry_after_ns = -1;
     free(f->location);

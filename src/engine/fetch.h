@@ -53,6 +53,7 @@ struct fetch {
     int64_t asked_from;              /* Range that was asked for, 0 = none */
     int64_t until;                   /* the answer ends at this offset, -1 = unknown */
     bool good;                       /* the body is being taken */
+    bool skip;                       /* the file that the server named is there already */
     bool restart;                    /* ask again at once without Range; no attempt is spent */
     int http_status;
     int64_t retry_after_ns;

@@ -15,6 +15,7 @@ void outcome_free(struct outcome *o)
     if (o->sink)
         o->sink->type->close(o->sink);
     free(o->origin);
+    free(o->path);
     free(o->final_url);
     free(o->error);
     free(o->text);

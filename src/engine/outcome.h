@@ -13,6 +13,7 @@ struct outcome {
     struct job *job;      /* owned; NULL: this is an event */
     struct sink *sink;    /* owned, sealed; NULL: nothing to publish */
     char *origin;         /* owned; the sink borrows it */
+    char *path;           /* owned; the name that the server gave; NULL = the job's */
     char *final_url;      /* owned; NULL = the job's URL */
     error *error;         /* owned; NULL = none */
     weir_outcome result;

@@ -209,6 +209,9 @@ static void apply_range(struct answer *a, struct header *h, const struct request
     if (kind == 0 && strcmp(bad, "always") != 0)
         return;
     a->status = 206;
+    /* whoever takes such an answer gets bytes of another version, and a wrong file of the right size */
+    if (kind > 0 && bad[0] && !strstr("offset lie star short always", bad))
+        a->seed += 1;
     header_content_range(h, bad, &from, &to, size);
     if (strcmp(bad, "multipart") == 0 && kind > 0) {
         char *piece = malloc((size_t)(to - from + 1));

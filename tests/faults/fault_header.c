@@ -131,9 +131,11 @@ void header_content_range(struct header *h, const char *bad, int64_t *from, int6
     int64_t total = size, said_from = *from, said_to = *to;
     if (strcmp(bad, "missing") == 0 || strcmp(bad, "multipart") == 0)
         return;
-    if (strcmp(bad, "offset") == 0)       /* other bytes than asked, and said so */
-        said_from = *from = *from > 0 ? *from - 1 : 0;
-    else if (strcmp(bad, "lie") == 0)     /* says what was asked, starts elsewhere */
+    if (strcmp(bad, "offset") == 0 && *from > 0) { /* as many bytes as asked for, but others, and said so */
+        said_from = *from -= 1;
+        said_to = *to -= 1;
+    }
+    if (strcmp(bad, "lie") == 0)          /* says what was asked, starts elsewhere */
         *from = *from > 0 ? *from - 1 : 0;
     else if (strcmp(bad, "total") == 0)
         total = size + 1000;

@@ -10,17 +10,21 @@ import subprocess
 from harness import COMMAND, Case, body, main, scaled, tool
 
 
+def mount(case, place, *what):
+    if subprocess.run([tool("mount"), *what, place]).returncode:
+        case.fail("cannot mount: run as root, or where user namespaces are allowed")
+    case.addCleanup(subprocess.run, [tool("umount"), "-l", place])
+
+
 class SmallDisk(Case):
     """On a tmpfs with three megabytes left. As root it is mounted here; else this class runs again inside
-    `unshare -Urm`."""
+    `unshare -Urm` (MountsUnprivileged)."""
 
     def setUp(self):
         super().setUp()
         self.disk = self.path("disk")
         os.makedirs(self.disk)
-        if subprocess.run([tool("mount"), "-t", "tmpfs", "-o", "size=60m", "tmpfs", self.disk]).returncode:
-            self.fail("cannot mount a tmpfs: run as root, or where user namespaces are allowed")
-        self.addCleanup(subprocess.run, [tool("umount"), "-l", self.disk])
+        mount(self, self.disk, "-t", "tmpfs", "-o", "size=60m", "tmpfs")
         self.filler = os.path.join(self.disk, "filler")
         with open(self.filler, "wb") as out:
             out.write(bytes(57 * 1024 * 1024))
@@ -86,28 +90,79 @@ class SmallDisk(Case):
         run = self.get("--report", os.path.join(self.disk, "report"), "-i", listing, report=False)
         self.assert_code(run, 3)
 
-    def test_file_system_without_attributes_resumes_by_a_record_beside_it(self):
-        """Old kernels have no user attributes on tmpfs; then the record is a file. Either way it resumes."""
-        self.grow()
-        url = self.server.url("a", 3_000_000, "cut=2500000&first=1", "f")
-        self.assert_code(self.get("--retries", "0", url), 1)
-        run = self.get(url)
+
+class NoAttributes(Case):
+    """On a ramfs, which has no extended attributes: the resume record is a file beside the .part."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = self.path("disk")
+        os.makedirs(self.disk)
+        mount(self, self.disk, "-t", "ramfs", "ramfs")
+        self.dir = os.path.join(self.disk, "out")
+        self.server = self.faults()
+        self.record = os.path.join(self.dir, "f.part.resume")
+
+    def leave_part(self):
+        self.url = self.server.url("a", 3_000_000, "cut=2500000&first=1", "f")
+        self.assert_code(self.get("--retries", "0", self.url), 1)
+        self.assertEqual(sorted(self.files()), ["f.part", "f.part.resume"])
+
+    def second_run(self, resumed_from):
+        run = self.get(self.url)
         self.assert_code(run, 0)
-        self.assertEqual(run.one()["resumed_from"], 2_500_000)
-        self.assertEqual(sorted(self.files()), ["f"])
+        self.assertEqual(run.one()["resumed_from"], resumed_from)
+        self.assertEqual(sorted(self.files()), ["f"], "the record must go with the .part")
+        self.assert_final({"f": body("a", 3_000_000)})
+
+    def test_it_resumes_by_the_record_beside_it(self):
+        self.leave_part()
+        self.second_run(2_500_000)
+
+    def test_record_of_another_boot_is_trusted_as_far_as_synced(self):
+        self.leave_part()
+        with open("/proc/sys/kernel/random/boot_id") as text:
+            boot = text.read().strip()
+        with open(self.record) as text:
+            record = text.read()
+        self.assertIn(boot, record)
+        with open(self.record, "w") as text:
+            text.write(record.replace(boot, "00000000-0000-4000-8000-000000000000"))
+        with open(os.path.join(self.dir, "f.part"), "r+b") as data:
+            data.write(bytes(2_500_000))
+        self.second_run(0)
+
+    def test_damaged_record_is_not_trusted(self):
+        for text in ("", "junk", "weir 1", "weir 2\nurl\tx\n"):
+            with self.subTest(text=text):
+                self.dir = os.path.join(self.disk, "out" + str(len(text)))
+                self.record = os.path.join(self.dir, "f.part.resume")
+                self.server.reset()
+                self.leave_part()
+                with open(self.record, "w") as out:
+                    out.write(text)
+                self.second_run(0)
+
+    def test_link_in_place_of_the_record_is_not_followed(self):
+        victim = self.write("victim", "precious")
+        os.makedirs(self.dir)
+        os.symlink(victim, self.record)
+        self.get("--retries", "0", self.server.url("a", 3_000_000, "cut=2500000&first=1", "f"))
+        with open(victim) as data:
+            self.assertEqual(data.read(), "precious")
 
 
-class SmallDiskUnprivileged(Case):
+class MountsUnprivileged(Case):
     def test_in_a_user_namespace(self):
         inner = subprocess.run([tool("unshare"), "-Urm", "/usr/bin/python3", "-B", os.path.abspath(__file__),
-                                "SmallDisk"])
+                                "SmallDisk", "NoAttributes"])
         self.assertEqual(inner.returncode, 0, "needs root or user namespaces (unshare -Urm)")
 
 
 if os.geteuid() == 0:
-    del SmallDiskUnprivileged
+    del MountsUnprivileged
 else:
-    del SmallDisk
+    del SmallDisk, NoAttributes
 
 
 class Permissions(Case):

@@ -176,6 +176,26 @@ class Names(Case):
         url = server.url("a", 10, "disposition=attachment%3B%20filename%3D%22other.txt%22", "a")
         self.assert_code(self.get(url), 0)
         self.assert_final({"a": body("a", 10)})
+        self.dir = self.path("asked")
+        self.assert_code(self.get("-s", "save.content_disposition=yes", url), 0)
+        self.assert_final({"other.txt": body("a", 10)})
+
+    def test_content_disposition_cannot_leave_the_folder(self):
+        server = self.faults()
+        for number, name in enumerate(("../../evil", "/tmp/weir-evil", "..", "%1b%5b2J", "x.part", "a/b")):
+            with self.subTest(name=name):
+                self.dir = self.path(f"in/out{number}")
+                url = server.url("a", 10, f"disposition=attachment%3B%20filename%3D%22{name}%22", f"a{number}")
+                self.assertIn(self.get("-s", "save.content_disposition=yes", url).code, (0, 1))
+                self.assertEqual(sorted(os.listdir(self.path("in"))), [f"out{n}" for n in range(number + 1)])
+                self.assertFalse(os.path.exists(self.path("evil")) or os.path.exists("/tmp/weir-evil"))
+                for found in self.files():
+                    self.assertFalse(found.endswith(".part") or "\x1b" in found, found)
+
+    def test_host_by_name(self):
+        server = self.faults()
+        self.assert_code(self.get(server.url("a", 10, name="f").replace("127.0.0.1", "localhost")), 0)
+        self.assert_final({"f": body("a", 10)})
 
 
 class OnExist(Case):
@@ -233,6 +253,13 @@ class Output(Case):
         run = self.get("-o", "sub/name.bin", self.server.url("a", 10))
         self.assert_code(run, 0)
         self.assert_final({"sub/name.bin": body("a", 10)})
+
+    def test_o_takes_a_path(self):
+        path = self.path("elsewhere", "name.bin")
+        run = self.get("-o", path, self.server.url("a", 10), dir=False)
+        self.assert_code(run, 0)
+        with open(path, "rb") as data:
+            self.assertEqual(data.read(), body("a", 10))
 
     def test_o_name_with_two_urls_is_a_usage_error(self):
         run = self.get("-o", "x", self.server.url("a", 10), self.server.url("b", 10))

@@ -53,6 +53,19 @@ class Installed(Case):
             self.assertEqual(subprocess.run([binary]).returncode, 0)
 
 
+class Manual(Case):
+    def test_program_in_the_header_compiles(self):
+        with open(os.path.join(SOURCE, "include/weir/weir.h")) as text:
+            header = text.read()
+        lines = header[header.index("1. The shortest program"):header.index("It saves every URL")].splitlines()[1:]
+        program = "\n".join(line.lstrip(" *") for line in lines)
+        source = self.write("a.c", "#include <weir/weir.h>\nint main(void)\n{\n" + program + "\nreturn 0;\n}\n")
+        done = subprocess.run(["cc", "-Wall", "-Werror", "-fsyntax-only", "-I" + os.path.join(SOURCE, "include"),
+                               source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("weir_engine_run", program)
+
+
 class Scripts(Case):
     def test_shell_scripts_parse(self):
         for name in ("examples/quickstart.sh", "examples/check.sh", "tests/run.sh"):

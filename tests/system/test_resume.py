@@ -53,6 +53,21 @@ class Killed(Case):
         self.assert_final(expected)
 
 
+class Restarted(Case):
+    def test_server_that_goes_away_and_comes_back(self):
+        server = self.faults()
+        expected = {f"n{i}": body(f"r{i}", 60_000) for i in range(300)}
+        listing = self.list_of(server.url(f"r{i}", 60_000, "drip=20000/4", f"n{i}") for i in range(300))
+        process = self.start("get", "-q", "-d", self.dir, *QUICK_RETRY, "--retries", "100", "-i", listing)
+        for _ in range(3):
+            wait_until("requests", lambda: server.stats()["requests"] > 20)
+            server.process.kill()
+            server.stop()
+            server = self.faults(port=server.port)
+        self.assertEqual(process.wait(60), 0)
+        self.assert_final(expected)
+
+
 class WithinARun(Case):
     def setUp(self):
         super().setUp()
