@@ -181,6 +181,15 @@ static int still_named(const struct file_sink *s, const struct stat *mine)
     return same;
 }
 
+/* Made by this program? Every .part carries its origin from its first moment on. Where the file system
+ * keeps no attributes the name has to do. */
+static bool is_ours(int fd)
+{
+    char text[8];
+    return fs_xattr_get(fd, ORIGIN_XATTR, text, sizeof text) != -ENODATA ||
+           fs_xattr_get(fd, RECORD_XATTR_NAME, text, sizeof text) != -ENODATA;
+}
+
 /* Opens and locks a .part of an earlier run; s->fd stays -1 where there is none worth keeping. */
 static status take_existing(struct file_sink *s, struct stat *st, error *err)
 {
@@ -210,6 +219,11 @@ static status take_existing(struct file_sink *s, struct stat *st, error *err)
         }
         /* It may have grown, or been published, before the lock was ours. */
         int named = fstat(fd, st) == 0 ? still_named(s, st) : 0;
+        if (named > 0 && st->st_size > 0 && !is_ours(fd)) {
+            let_go(s);
+            return fail(err, WEIR_NAME, "%s/%s: was not made by weir and is left alone; move it away "
+                        "or choose another name", s->env->dir, s->part);
+        }
         if (named > 0 && st->st_size > 0)
             return OK;
         if (named > 0)
@@ -272,6 +286,8 @@ static status create_part(struct file_sink *s, error *err)
         let_go(s);
         return fail_held(s, err);
     }
+    if (s->spec.origin)
+        fs_xattr_set(fd, ORIGIN_XATTR, s->spec.origin, strlen(s->spec.origin));
     s->device = st.st_dev;
     s->flushed = 0;
     return OK;
@@ -507,8 +523,6 @@ static status file_seal(struct sink *head, int64_t mtime, error *err)
     int e = release_rest(s);
     if (e)
         return file_fail(s, e, "cannot be cut", err);
-    if (s->spec.origin)
-        fs_xattr_set(s->fd, "user.xdg.origin.url", s->spec.origin, strlen(s->spec.origin));
     if (mtime >= 0) {
         struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)mtime}};
         futimens(s->fd, times); /* a file without its date is still the file */

@@ -23,6 +23,11 @@
 #define RECORD_FROM ((int64_t)1 << 20)
 #define RECORD_EVERY ((int64_t)64 << 20)
 
+/* Attributes of a file: where it came from (freedesktop.org, "CommonExtendedAttributes"), and its
+ * resume record. */
+#define ORIGIN_XATTR "user.xdg.origin.url"
+#define RECORD_XATTR_NAME "user.weir.resume"
+
 enum record_place { RECORD_NONE, RECORD_XATTR, RECORD_SIDECAR };
 
 struct file_sink {

@@ -19,7 +19,6 @@
 #include "core/fs.h"
 #include "sink/sink_file.h"
 
-#define RECORD_XATTR_NAME "user.weir.resume"
 #define SIDECAR_ENDING ".resume"
 #define RECORD_BYTES_MAX (256 * 1024) /* a long URL with every byte escaped still fits */
 

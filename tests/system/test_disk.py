@@ -220,6 +220,13 @@ class Links(Case):
         self.assertIn(run.code, (0, 1))
         self.nothing_outside()
 
+    def test_link_to_a_file_in_place_of_the_part_leaves_that_file_alone(self):
+        victim = self.write("victim", "precious")
+        os.symlink(victim, os.path.join(self.dir, "f.part"))
+        self.get(self.server.url("a", 10, name="f"))
+        with open(victim) as data:
+            self.assertEqual(data.read(), "precious")
+
     def test_link_in_place_of_the_file_is_not_written_through(self):
         os.symlink(os.path.join(self.outside, "victim"), os.path.join(self.dir, "f"))
         for how in ("skip", "overwrite", "rename"):

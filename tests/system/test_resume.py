@@ -307,10 +307,19 @@ class SideRecord(Case):
     def test_foreign_side_record_is_not_trusted(self):
         server = self.faults()
         self.write("out/f.part", b"x" * 1000)
+        os.setxattr(self.path("out/f.part"), "user.xdg.origin.url", server.url("a", 100_000, name="f").encode())
         self.write("out/f.part.resume", "hello\n")
         run = self.get(server.url("a", 100_000, name="f"))
         self.assert_code(run, 0)
         self.assertEqual(self.files()["f"], body("a", 100_000))
+
+    def test_part_of_another_program_is_left_alone(self):
+        server = self.faults()
+        self.write("out/f.part", b"x" * 1000)
+        run = self.get(server.url("a", 100_000, name="f"))
+        self.assert_code(run, 1)
+        self.assertEqual(run.one()["error"]["class"], "name")
+        self.assertEqual(self.files(), {"f.part": b"x" * 1000})
 
 
 if __name__ == "__main__":

@@ -70,12 +70,25 @@ static void after_another_boot_only_synced_bytes_count(void **state)
     assert_content(p, "f.part", p->body, (size_t)offset);
 }
 
-static void damaged_or_foreign_parts_are_not_trusted(void **state)
+/* A .part that says nothing of its origin may be another program's: it is neither used nor removed. */
+static void a_part_of_another_program_is_left_alone(void **state)
 {
     struct place *p = *state;
     make_file(p, "alien.part", p->body, 2 * MI);
-    assert_int_equal(offset_found(p, "alien"), 0);
-    assert_true(exists(p, "alien.part")); /* looking changes nothing */
+    struct sink_spec spec = spec_of("alien");
+    struct sink *s = NULL;
+    struct provenance from;
+    error err;
+    provenance_init(&from);
+    assert_int_equal(sink_file.open(&s, &p->env, &spec, &from, &err), WEIR_NAME);
+    assert_null(s);
+    assert_non_null(strstr(err.message, "alien.part"));
+    assert_content(p, "alien.part", p->body, 2 * MI);
+}
+
+static void damaged_parts_are_not_trusted(void **state)
+{
+    struct place *p = *state;
     leave_part(p, "damaged", 2 * MI, true);
     edit_record(p, "damaged.part", "written", "many");
     assert_int_equal(offset_found(p, "damaged"), 0);
@@ -83,8 +96,6 @@ static void damaged_or_foreign_parts_are_not_trusted(void **state)
     edit_record(p, "longer.part", "size", "1000000");
     assert_int_equal(offset_found(p, "longer"), 0);
     store(p, "damaged", 1000, 1000);
-    store(p, "alien", 1000, -1);
-    assert_content(p, "alien", p->body, 1000);
     assert_content(p, "damaged", p->body, 1000);
 }
 
@@ -214,7 +225,8 @@ int main(void)
         TEST(cut_download_goes_on_where_it_was),
         TEST(killed_download_goes_on_from_its_size),
         TEST(after_another_boot_only_synced_bytes_count),
-        TEST(damaged_or_foreign_parts_are_not_trusted),
+        TEST(a_part_of_another_program_is_left_alone),
+        TEST(damaged_parts_are_not_trusted),
         TEST(starting_again_forgets_the_old_version),
         TEST(retry_goes_on_within_gathered_bytes),
         TEST(record_that_does_not_fit_goes_beside_the_part),
