@@ -22,15 +22,18 @@ pattern=
 for word; do
     case $word in
     --quick) quick=yes ;;
-    -*) echo "tests/run.sh: $word is not known; usage: sh tests/run.sh [--quick] [NAME]" >&2; exit 2 ;;
+    -*)
+        echo "tests/run.sh: $word is not known; usage: sh tests/run.sh [--quick] [NAME]" >&2
+        exit 2
+        ;;
     *) pattern=$word ;;
     esac
 done
 
 # All that the tests need, by Debian 12 name.
-packages="cmake ninja-build gcc g++ libc6-dev pkg-config libcurl4-openssl-dev libinih-dev zlib1g-dev
-    libxxhash-dev libisal-dev libzstd-dev libssl-dev libcmocka-dev nginx-light squid python3-minimal python3
-    openssl ca-certificates zstd curl strace util-linux mount binutils attr"
+packages="cmake ninja-build gcc g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libinih-dev
+    zlib1g-dev libxxhash-dev libisal-dev libzstd-dev libssl-dev libcmocka-dev nginx-light squid
+    python3 openssl ca-certificates zstd strace util-linux mount"
 
 say() { echo "tests/run.sh: $*"; }
 
@@ -51,14 +54,18 @@ install_missing() {
     say "installing:$missing"
     root=
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null 2>&1 || { say "not root and no sudo; as root: apt-get install$missing"; return 1; }
+        command -v sudo >/dev/null 2>&1 || {
+            say "not root and no sudo; as root: apt-get install$missing"
+            return 1
+        }
         root=sudo
     fi
     # RUNLEVEL=1: the servers among them are not to be started as services.
     log=$(mktemp) || return 1
     # shellcheck disable=SC2086
-    if { $root apt-get update -q && $root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y \
-        --no-install-recommends $missing; } </dev/null >"$log" 2>&1; then
+    if { $root apt-get update -q &&
+        $root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y \
+            --no-install-recommends $missing; } </dev/null >"$log" 2>&1; then
         rm -f "$log"
     else
         tail -n 40 "$log"
@@ -68,8 +75,8 @@ install_missing() {
     fi
 }
 
-# build NAME CMAKE_ARGUMENT...: configures and builds; all of its output only when something goes wrong,
-# a warning included (-Werror, and CMake's own).
+# build NAME CMAKE_ARGUMENT...: configures and builds; its output only when something goes wrong, a
+# warning included (-Werror, and CMake's own).
 build() {
     name=$1
     shift

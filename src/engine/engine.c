@@ -188,15 +188,18 @@ static bool on_own_thread(struct weir_engine *e)
 }
 
 /* Waits for room where the caller may wait. Called with the lock held. */
-static status wait_for_room_locked(struct weir_engine *e, bool may_wait, error *err)
+static status wait_for_room_locked(struct weir_engine *e, error *err)
 {
     size_t most = (size_t)e->options->run_queue;
+    bool may_wait = !atomic_load(&e->running) || !on_own_thread(e);
     while (atomic_load(&e->running) && e->added_count >= most && !run_stopping(e)) {
         if (!may_wait)
             return fail(err, WEIR_AGAIN, "the queue is full; add the job later");
         pthread_cond_wait(&e->room, &e->lock);
     }
-    return run_stopping(e) ? fail(err, WEIR_CANCELLED, "the run was stopped") : OK;
+    if (run_stopping(e))
+        return fail(err, WEIR_CANCELLED, "the run was stopped");
+    return e->fed ? fail(err, WEIR_USAGE, "the run has ended; see weir_engine_keep_open") : OK;
 }
 
 weir_status weir_engine_add(weir_engine *e, const weir_job *job, weir_error *err)
@@ -209,9 +212,8 @@ weir_status weir_engine_add(weir_engine *e, const weir_job *job, weir_error *err
         return fail(err, WEIR_NOMEM, "out of memory");
     if (job->callbacks)
         atomic_store(&e->has_job_callbacks, true);
-    bool may_wait = !atomic_load(&e->running) || !on_own_thread(e);
     pthread_mutex_lock(&e->lock);
-    st = wait_for_room_locked(e, may_wait, err);
+    st = wait_for_room_locked(e, err);
     if (!st) {
         *e->added_end = raw;
         e->added_end = &raw->next;
@@ -243,7 +245,8 @@ void weir_engine_finish(weir_engine *e)
 
 void run_settled(struct weir_engine *e)
 {
-    if (atomic_fetch_sub(&e->unsettled, 1) == 1 && atomic_load(&e->counters.all_found))
+    bool last = atomic_fetch_sub(&e->unsettled, 1) == 1;
+    if (last && (e->out_fd >= 0 || atomic_load(&e->counters.all_found)))
         commit_hurry(e->commit);
 }
 

@@ -26,9 +26,21 @@ static status post_outcome(struct weir_engine *e, struct job *job, weir_outcome 
     return OK;
 }
 
+/* A stream takes one body at a time, whole and in list order: the next job comes when the last one
+ * has ended, retries and all. */
+static void wait_for_turn(struct weir_engine *e)
+{
+    pthread_mutex_lock(&e->lock);
+    while (atomic_load(&e->unfinished) > 0 && !run_stopping(e))
+        pthread_cond_wait(&e->feed, &e->lock);
+    pthread_mutex_unlock(&e->lock);
+}
+
 static status put_job(struct weir_engine *e, struct job *job, weir_outcome verdict,
                       const error *err)
 {
+    if (e->out_fd >= 0)
+        wait_for_turn(e);
     /* Counted before anybody else can see the job, so that the counters never fall below zero. */
     atomic_fetch_add(&e->unsettled, 1);
     atomic_fetch_add(&e->unfinished, 1);
@@ -167,6 +179,7 @@ static status feed_until_finished(struct admission *a)
         while (!e->added && !run_stopping(e) && (e->kept_open || atomic_load(&e->unfinished) > 0))
             pthread_cond_wait(&e->feed, &e->lock);
         bool more = e->added && !run_stopping(e);
+        e->fed = !more;
         pthread_mutex_unlock(&e->lock);
         if (!more)
             return OK;

@@ -157,6 +157,7 @@ static void set_running(struct weir_engine *e, bool running)
     pthread_mutex_lock(&e->lock);
     atomic_store(&e->running, running);
     bool late = running && atomic_load(&e->stopping);
+    e->fed = e->fed || !running;
     pthread_mutex_unlock(&e->lock);
     if (late) /* it was cancelled before there was a queue to close */
         queue_close(e->queue);
@@ -219,6 +220,28 @@ static void close_run(struct weir_engine *e, error *err, status *st)
     }
 }
 
+/* Jobs that were added and that no thread has seen, because the run was stopped or never began: they
+ * hear of their end too. No thread is left that could call back meanwhile. */
+static void end_added(struct weir_engine *e)
+{
+    error err;
+    fail(&err, WEIR_CANCELLED, "the run was stopped before this URL was done");
+    while (e->added) {
+        struct job *job = e->added;
+        e->added = job->next;
+        weir_result result = {.outcome = WEIR_FAILED,
+                              .url = job_text(job, job->url),
+                              .id = job_text(job, job->id),
+                              .error = &err};
+        const weir_callbacks *cb = job->callbacks ? job->callbacks : &e->callbacks;
+        if (cb->on_end)
+            cb->on_end(&result, job->callbacks ? job->user : e->user);
+        job_free(job);
+    }
+    e->added_end = &e->added;
+    e->added_count = 0;
+}
+
 static void free_run(struct weir_engine *e)
 {
     stream_writer_close(e->writer);
@@ -273,10 +296,12 @@ weir_status weir_engine_run(weir_engine *e, weir_summary *out, weir_error *err)
         set_running(e, true);
         st = run_threads(e, err);
     }
-    close_run(e, err, &st);
+    /* From here on nobody looks at workers and queue any more, who only has the engine. */
     set_running(e, false);
+    close_run(e, err, &st);
     sum_up(e, out);
     free_run(e);
+    end_added(e);
     return st;
 }
 

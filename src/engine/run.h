@@ -84,6 +84,7 @@ struct weir_engine {
     struct job *added, **added_end; /* by weir_engine_add: raw, not named yet; for the feeder */
     size_t added_count;
     bool kept_open;                 /* weir_engine_keep_open without its _finish */
+    bool fed;                       /* the feeder has ended: nothing more can be added */
     pthread_cond_t feed;            /* for the feeder: added, finished, or stopping */
     pthread_cond_t room;            /* for weir_engine_add: the feeder has taken some */
     status stop_status;             /* why the run stops; OK = it does not */

@@ -70,8 +70,13 @@ static bool disk_is_low(struct weir_engine *e, uint64_t now)
     return true;
 }
 
+/* Once nothing is in flight any more. */
 static void stop_for_disk(struct weir_engine *e)
 {
+    struct queue_counts counts;
+    queue_counts(e->queue, &counts);
+    if (counts.in_flight > 0)
+        return;
     error err;
     fail(&err, WEIR_DISK,
          "%s: less than save.min_free (%lld bytes) is left; free space and run the same command again",
@@ -87,9 +92,9 @@ static bool take_jobs(struct worker *w, uint64_t *when)
     for (;;) {
         uint64_t now = clock_now();
         if (disk_is_low(e, now)) {
-            if (w->in_flight == 0)
-                stop_for_disk(e);
-            return w->in_flight > 0;
+            stop_for_disk(e);
+            *when = now + DISK_CHECK;
+            return true;
         }
         struct job *job = NULL;
         switch (queue_try_take(e->queue, w->index, now, &job, when)) {

@@ -99,7 +99,8 @@ static void validators(const struct request *r, struct header *h, uint64_t *seed
         strcpy(h->last_modified, strcmp(lm, "none") == 0 ? "" : lm);
 }
 
-/* "bytes=A-", "bytes=A-B", "bytes=-N" of a body of `size`: 1 = satisfiable, 0 = whole body, -1 = 416. */
+/* "bytes=A-", "bytes=A-B", "bytes=-N" of a body of `size`: 1 = satisfiable, 0 = whole body, -1 =
+ * 416. */
 static int range_of(const struct request *r, const struct header *h, int64_t size, int64_t *from,
                     int64_t *to)
 {
@@ -136,8 +137,10 @@ static void gzip_body(struct answer *a, const char *how)
     if (!plain || !packed)
         abort();
     fault_fill(a->seed, 0, plain, (size_t)a->size);
-    z_stream z = {.next_in = (Bytef *)plain, .avail_in = (uInt)a->size,
-                  .next_out = (Bytef *)packed, .avail_out = (uInt)bound};
+    z_stream z = {.next_in = (Bytef *)plain,
+                  .avail_in = (uInt)a->size,
+                  .next_out = (Bytef *)packed,
+                  .avail_out = (uInt)bound};
     deflateInit2(&z, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
     deflate(&z, Z_FINISH);
     size_t size = z.total_out;
@@ -163,8 +166,8 @@ static void set_error_body(struct answer *a, const struct request *r)
 }
 
 /* The status line's code, and with it whether there is content at all. */
-static void choose_status(struct answer *a, struct header *h, const struct request *r, uint64_t count,
-                          bool faulty)
+static void choose_status(struct answer *a, struct header *h, const struct request *r,
+                          uint64_t count, bool faulty)
 {
     char user[128];
     if (request_fault(r, "auth", user, sizeof user) && !header_is_basic(r->authorization, user)) {
@@ -209,7 +212,8 @@ static void apply_range(struct answer *a, struct header *h, const struct request
     if (kind == 0 && strcmp(bad, "always") != 0)
         return;
     a->status = 206;
-    /* whoever takes such an answer gets bytes of another version, and a wrong file of the right size */
+    /* whoever takes such an answer gets bytes of another version, and a wrong file of the right
+     * size */
     if (kind > 0 && bad[0] && !strstr("offset lie star short always", bad))
         a->seed += 1;
     header_content_range(h, bad, &from, &to, size);
@@ -232,7 +236,8 @@ static void apply_range(struct answer *a, struct header *h, const struct request
     a->size = to - from + 1;
 }
 
-static bool apply_stop(struct answer *a, const struct request *r, const char *name, enum fault_end end)
+static bool apply_stop(struct answer *a, const struct request *r, const char *name,
+                       enum fault_end end)
 {
     if (!request_fault(r, name, NULL, 0))
         return false;
@@ -334,8 +339,8 @@ void answer_text(struct answer *a, int status, const char *type, const struct te
     if (body->size)
         text_add(&a->memory, body->data, body->size);
     a->size = (int64_t)body->size;
-    text_print(&a->head, "HTTP/1.1 %d OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", status,
-               type, body->size);
+    text_print(&a->head, "HTTP/1.1 %d OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+               status, type, body->size);
 }
 
 void answer_free(struct answer *a)

@@ -7,7 +7,7 @@
 #include "fault_text.h"
 
 enum fault_end {
-    END_WELL,  /* whole; the connection may be used again */
+    END_WELL, /* whole; the connection may be used again */
     END_CLOSE,
     END_RESET,
     END_SILENT /* nothing more is sent; the connection stays open */
@@ -15,31 +15,32 @@ enum fault_end {
 
 struct answer {
     int status;
-    struct text head;       /* all that is sent before the body, 1xx answers included */
-    struct text memory;     /* the body when `seeded` is false */
+    struct text head;   /* all that is sent before the body, 1xx answers included */
+    struct text memory; /* the body when `seeded` is false */
     bool seeded;
-    uint64_t seed, from;    /* the body: `size` bytes of the stream from there */
+    uint64_t seed, from; /* the body: `size` bytes of the stream from there */
     int64_t size;
     bool chunked, bad_chunk, cut_chunk;
-    int64_t stop_at;        /* body bytes after which `end` happens; -1 = after the whole of it */
+    int64_t stop_at; /* body bytes after which `end` happens; -1 = after the whole of it */
     enum fault_end end;
     int64_t drip_bytes, drip_ms; /* 0 = at full speed */
-    int64_t delay_ms;       /* before the head */
+    int64_t delay_ms;            /* before the head */
 };
 
 /* How often each target has been asked for, and what holds for the whole server. */
 struct counts {
     struct count_slot {
         uint64_t key, count;
-    } *slots;
+    } * slots;
     size_t used, room;
-    uint64_t limited;        /* requests with `hostfirst` so far */
-    int64_t limited_since;   /* ms of the first request with `for_ms`; -1 = none yet */
+    uint64_t limited;      /* requests with `hostfirst` so far */
+    int64_t limited_since; /* ms of the first request with `for_ms`; -1 = none yet */
 };
 
 void counts_reset(struct counts *c);
 /* Empties `out` (its memory is kept) and fills it. */
-void answer_make(struct answer *out, const struct request *r, struct counts *counts, int64_t now_ms);
+void answer_make(struct answer *out, const struct request *r, struct counts *counts,
+                 int64_t now_ms);
 void answer_free(struct answer *a);
 /* A small answer of the server itself. */
 void answer_text(struct answer *out, int status, const char *type, const struct text *body);

@@ -1,5 +1,5 @@
-/* Bodies by seed: byte i comes from the (i / 8)-th output of SplitMix64, so that an offset costs nothing.
- * Pure; any thread.
+/* Bodies by seed: byte i comes from the (i / 8)-th output of SplitMix64, so that an offset costs
+ * nothing. Pure; any thread.
  */
 #include "fault_body.h"
 

@@ -11,10 +11,20 @@ static const char *reason(int status)
     static const struct {
         int status;
         const char *text;
-    } table[] = {{200, "OK"}, {204, "No Content"}, {206, "Partial Content"}, {301, "Moved Permanently"},
-                 {302, "Found"}, {304, "Not Modified"}, {401, "Unauthorized"}, {403, "Forbidden"},
-                 {404, "Not Found"}, {410, "Gone"}, {416, "Range Not Satisfiable"},
-                 {429, "Too Many Requests"}, {500, "Internal Server Error"}, {503, "Service Unavailable"}};
+    } table[] = {{200, "OK"},
+                 {204, "No Content"},
+                 {206, "Partial Content"},
+                 {301, "Moved Permanently"},
+                 {302, "Found"},
+                 {304, "Not Modified"},
+                 {401, "Unauthorized"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {410, "Gone"},
+                 {416, "Range Not Satisfiable"},
+                 {429, "Too Many Requests"},
+                 {500, "Internal Server Error"},
+                 {503, "Service Unavailable"}};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].status == status)
             return table[i].text;
@@ -74,10 +84,12 @@ static void write_retry_after(struct text *out, const char *value)
 void header_write(struct text *out, const struct header *h)
 {
     if (h->informational)
-        text_print(out, "HTTP/1.1 100 Continue\r\n\r\n"
-                        "HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\nContent-Length: 7\r\n\r\n");
-    text_print(out, "HTTP/%s %d %s\r\n", strcmp(h->length_kind, "none") == 0 ? "1.0" : "1.1", h->status,
-               h->controls ? "\x1b[2J\x1b[41mFine\x07" : reason(h->status));
+        text_print(
+            out,
+            "HTTP/1.1 100 Continue\r\n\r\n"
+            "HTTP/1.1 103 Early Hints\r\nLink: </x>; rel=preload\r\nContent-Length: 7\r\n\r\n");
+    text_print(out, "HTTP/%s %d %s\r\n", strcmp(h->length_kind, "none") == 0 ? "1.0" : "1.1",
+               h->status, h->controls ? "\x1b[2J\x1b[41mFine\x07" : reason(h->status));
     write_oddities(out, h);
     if (!h->no_date) {
         char date[64];
@@ -123,31 +135,34 @@ void header_next_hop(struct header *h, const struct request *r)
         return;
     char *rest = at + 5;
     long hops = strtol(rest, &rest, 10);
-    snprintf(h->location, sizeof h->location, "%.*s%ld%s", (int)(at + 5 - target), target, hops - 1, rest);
+    snprintf(h->location, sizeof h->location, "%.*s%ld%s", (int)(at + 5 - target), target, hops - 1,
+             rest);
 }
 
-void header_content_range(struct header *h, const char *bad, int64_t *from, int64_t *to, int64_t size)
+void header_content_range(struct header *h, const char *bad, int64_t *from, int64_t *to,
+                          int64_t size)
 {
     int64_t total = size, said_from = *from, said_to = *to;
     if (strcmp(bad, "missing") == 0 || strcmp(bad, "multipart") == 0)
         return;
-    if (strcmp(bad, "offset") == 0 && *from > 0) { /* as many bytes as asked for, but others, and said so */
+    if (strcmp(bad, "offset") == 0 &&
+        *from > 0) { /* as many bytes as asked for, but others, and said so */
         said_from = *from -= 1;
         said_to = *to -= 1;
     }
-    if (strcmp(bad, "lie") == 0)          /* says what was asked, starts elsewhere */
+    if (strcmp(bad, "lie") == 0) /* says what was asked, starts elsewhere */
         *from = *from > 0 ? *from - 1 : 0;
     else if (strcmp(bad, "total") == 0)
         total = size + 1000;
     else if (strcmp(bad, "end") == 0)
         said_to = *to + 10;
-    else if (strcmp(bad, "short") == 0)   /* less than asked, allowed by RFC 9110 section 15.3.7 */
+    else if (strcmp(bad, "short") == 0) /* less than asked, allowed by RFC 9110 section 15.3.7 */
         said_to = *to = *from + (*to - *from) / 2;
-    else if (strcmp(bad, "etag") == 0)    /* of another version than If-Range named */
+    else if (strcmp(bad, "etag") == 0) /* of another version than If-Range named */
         strcpy(h->etag, "\"another-version\"");
     if (strcmp(bad, "star") == 0)
-        snprintf(h->content_range, sizeof h->content_range, "bytes %lld-%lld/*", (long long)said_from,
-                 (long long)said_to);
+        snprintf(h->content_range, sizeof h->content_range, "bytes %lld-%lld/*",
+                 (long long)said_from, (long long)said_to);
     else if (strcmp(bad, "text") == 0)
         snprintf(h->content_range, sizeof h->content_range, "bytes all of it");
     else

@@ -1,4 +1,5 @@
-/* The log keeps raw text and makes JSON only when asked, so that logging costs little. One thread. */
+/* The log keeps raw text and makes JSON only when asked, so that logging costs little. One thread.
+ */
 #include "fault_log.h"
 
 #include <string.h>
@@ -11,13 +12,14 @@ struct entry { /* followed by target and header lines */
     size_t method, target, headers;
 };
 
-void log_request(struct fault_log *log, const struct request *r, int64_t now_us, uint64_t connection,
-                 unsigned port, int status)
+void log_request(struct fault_log *log, const struct request *r, int64_t now_us,
+                 uint64_t connection, unsigned port, int status)
 {
     log->requests++;
     if (!log->keep)
         return;
-    struct entry e = {now_us, connection, port, status, r->method.size, r->target.size, r->headers.size};
+    struct entry e = {now_us,         connection,     port,           status,
+                      r->method.size, r->target.size, r->headers.size};
     text_add(&log->entries, &e, sizeof e);
     text_add(&log->entries, r->method.data, r->method.size);
     text_add(&log->entries, r->target.data, r->target.size);

@@ -1,4 +1,5 @@
-/* Reads requests leniently: this is a test server, clients are judged by their own tests. One thread. */
+/* Reads requests leniently: this is a test server, clients are judged by their own tests. One
+ * thread. */
 #include "fault_request.h"
 
 #include <stdlib.h>
@@ -107,7 +108,8 @@ bool request_fault(const struct request *r, const char *name, char *out, size_t 
         const char *stop = memchr(at, '&', (size_t)(end - at));
         if (!stop)
             stop = end;
-        if ((size_t)(stop - at) >= n && memcmp(at, name, n) == 0 && (at + n == stop || at[n] == '=')) {
+        if ((size_t)(stop - at) >= n && memcmp(at, name, n) == 0 &&
+            (at + n == stop || at[n] == '=')) {
             struct part value = {at + n, (size_t)(stop - at) - n};
             if (value.size > 0) {
                 value.data++;

@@ -31,14 +31,14 @@ struct connection {
     struct connection *next, *previous;
     int fd;
     enum phase phase;
-    bool counted;          /* in log.in_flight */
+    bool counted; /* in log.in_flight */
     unsigned port;
     uint64_t id;
     size_t in_used;
     struct answer answer;
     bool head_given, tail_given;
-    int64_t given;         /* body bytes put into `out` */
-    int64_t wake_us;       /* not before then; 0 = no timer */
+    int64_t given;   /* body bytes put into `out` */
+    int64_t wake_us; /* not before then; 0 = no timer */
     size_t out_used, out_sent;
     bool want_write;
     char in[IN_ROOM], out[OUT_ROOM + 64];
@@ -99,7 +99,8 @@ static void want_write(struct server *s, struct connection *c, bool want)
     if (c->want_write == want)
         return;
     c->want_write = want;
-    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (want ? EPOLLOUT : 0u), .data.ptr = c};
+    struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (want ? EPOLLOUT : 0u),
+                                .data.ptr = c};
     epoll_ctl(s->epoll, EPOLL_CTL_MOD, c->fd, &event);
 }
 
@@ -320,7 +321,8 @@ static void on_accept(struct server *s)
     for (;;) {
         struct sockaddr_in peer;
         socklen_t size = sizeof peer;
-        int fd = accept4(s->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd =
+            accept4(s->listener, (struct sockaddr *)&peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0)
             return;
         struct connection *c = malloc(sizeof *c);
@@ -435,6 +437,7 @@ int main(int argc, char **argv)
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &s};
     epoll_ctl(s.epoll, EPOLL_CTL_ADD, s.listener, &event);
     event.data.ptr = NULL;
-    epoll_ctl(s.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &event); /* refused for plain files: no matter */
+    epoll_ctl(s.epoll, EPOLL_CTL_ADD, STDIN_FILENO,
+              &event); /* refused for plain files: no matter */
     return run(&s);
 }

@@ -1,7 +1,7 @@
 """What the system tests stand on: servers, the command under test, and what must always hold.
 
-Every test has a folder of its own and starts its own servers on ports that the kernel chose. A server
-is ended through its handle, never by name. Nothing here skips: a test that cannot run has failed.
+Every test has a folder of its own and starts its own servers on ports that the kernel chose. A
+server is ended through its handle, never by name. A test that cannot run has failed.
 
 From the environment (tests/system/CMakeLists.txt): WEIR_COMMAND, WEIR_FAULTD, WEIR_FAULTBODY,
 WEIR_SANITIZE (empty, "address,undefined" or "thread"), WEIR_SOURCE_DIR, WEIR_BUILD_DIR.
@@ -42,7 +42,7 @@ _bodies.fault_fill.argtypes = [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_char_p
 
 
 def body(seed, size, version=0):
-    """The body of /r/SEED/SIZE; version 1 is what `etag=change` serves from the second request on."""
+    """The body of /r/SEED/SIZE; version 1 is what `etag=change` serves later on."""
     text = seed.encode()
     number = _bodies.fault_seed(ctypes.c_char_p(text), ctypes.c_size_t(len(text)))
     out = ctypes.create_string_buffer(size + 1)
@@ -141,7 +141,7 @@ class Daemon:
 def tool(name):
     found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if not found:
-        raise AssertionError(f"{name} is not installed; sh tests/run.sh installs what the tests need")
+        raise AssertionError(f"{name} is missing; sh tests/run.sh installs what the tests need")
     return found
 
 
@@ -256,7 +256,7 @@ class Run:
 
     def one(self):
         if len(self.rows) != 1:
-            raise AssertionError(f"one report line was due, not {len(self.rows)}: {self.rows}\n{self.err}")
+            raise AssertionError(f"one report line was due: {self.rows}\n{self.err}")
         return self.rows[0]
 
 
@@ -324,8 +324,10 @@ class Case(unittest.TestCase):
     # the command
 
     def environment(self, more=None):
-        env = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
-        env.update(HOME=self.home, XDG_CONFIG_HOME=os.path.join(self.home, "config"), LC_ALL="C.UTF-8",
+        env = {key: value for key, value in os.environ.items()
+               if not key.lower().endswith("_proxy")}
+        env.update(HOME=self.home, XDG_CONFIG_HOME=os.path.join(self.home, "config"),
+                   LC_ALL="C.UTF-8",
                    TERM="xterm")
         env.update(more or {})
         return env
@@ -338,7 +340,8 @@ class Case(unittest.TestCase):
         kw.setdefault("stdout", subprocess.PIPE)
         kw.setdefault("stderr", subprocess.PIPE)
         process = subprocess.Popen([command, *args], env=self.environment(env),
-                                   cwd=cwd or self.folder, preexec_fn=limit if files else None, **kw)
+                                   cwd=cwd or self.folder, preexec_fn=limit if files else None,
+                                   **kw)
         self.addCleanup(self._end, process)
         return process
 

@@ -2,8 +2,8 @@
 
   layering.py ROOT     prints each breach; exit 1 when there is one
 
-The house has floors; a room includes only rooms below it, and rooms of one floor never meet. The rules
-stand here as tables and nowhere else in the tests.
+The house has floors; a room includes only rooms below it, and rooms of one floor never meet. The
+rules stand here as tables and nowhere else in the tests.
 """
 import os
 import re
@@ -20,11 +20,12 @@ FLOORS = [
     ["cli"],
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# Headers of neighbours that stand in a contract: what is limited, and how decoders are chosen, is said
-# by options, which everybody below net reads.
+# Headers of neighbours that stand in a contract: what is limited, and how decoders are chosen, is
+# said by options, which everybody below net reads.
 NEIGHBOURS = {("limit", "config/options.h"), ("codec", "config/options.h")}
 ONLY_IN = {"curl/": "net", "ini.h": "config"}
-TOP_LEVEL = {"CMakeLists.txt", "src", "include", "config", "tests", "examples", "README.md", "LICENSE"}
+TOP_LEVEL = {"CMakeLists.txt", "src", "include", "config", "tests", "examples", "README.md",
+             "LICENSE"}
 # Of these there is one in each folder, by custom of the tools that read them.
 MAY_REPEAT = {"CMakeLists.txt", "README.md", "run.sh"}
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
@@ -98,12 +99,14 @@ def breaches(root):
 
 
 def tracked(root):
-    """Files that belong to the tree: by git where it knows, else all but build folders and dotfiles."""
-    git = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-co", "--exclude-standard"],
+    """Files of the tree: by git where it knows, else all but build folders and dotfiles."""
+    git = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-co",
+                          "--exclude-standard"],
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) \
         if os.path.exists(os.path.join(root, ".git")) else None
     if git and git.returncode == 0:
-        return [name for name in git.stdout.splitlines() if os.path.exists(os.path.join(root, name))]
+        names = git.stdout.splitlines()
+        return [name for name in names if os.path.exists(os.path.join(root, name))]
     found = []
     for where, folders, names in os.walk(root):
         folders[:] = [f for f in folders if not f.startswith((".", "build"))]

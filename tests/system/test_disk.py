@@ -17,7 +17,7 @@ def mount(case, place, *what):
 
 
 class SmallDisk(Case):
-    """On a tmpfs with three megabytes left. As root it is mounted here; else this class runs again inside
+    """On a tmpfs with three megabytes left. As root it is mounted here; else this class runs inside
     `unshare -Urm` (MountsUnprivileged)."""
 
     def setUp(self):
@@ -42,7 +42,8 @@ class SmallDisk(Case):
         self.assertRegex(run.err, r"(?i)no space|full")
         self.assert_final(expected, all_of_it=False)
         done = {row["path"] for row in run.rows if row["status"] == "ok"}
-        self.assertEqual(done, set(self.final_files()), "acknowledged files and files on disk differ")
+        self.assertEqual(done, set(self.final_files()),
+                         "acknowledged files and files on disk differ")
         self.grow()
         before = len(self.server.log())
         again = self.get("-i", listing)
@@ -154,7 +155,8 @@ class NoAttributes(Case):
 
 class MountsUnprivileged(Case):
     def test_in_a_user_namespace(self):
-        inner = subprocess.run([tool("unshare"), "-Urm", "/usr/bin/python3", "-B", os.path.abspath(__file__),
+        inner = subprocess.run([tool("unshare"), "-Urm", "/usr/bin/python3", "-B",
+                                os.path.abspath(__file__),
                                 "SmallDisk", "NoAttributes"])
         self.assertEqual(inner.returncode, 0, "needs root or user namespaces (unshare -Urm)")
 
@@ -183,7 +185,8 @@ class Permissions(Case):
 
     def test_folder_that_cannot_be_made(self):
         os.makedirs(self.dir, mode=0o555)
-        run = self.unprivileged("get", "http://127.0.0.1:1/x", "-d", os.path.join(self.dir, "deeper"))
+        run = self.unprivileged("get", "http://127.0.0.1:1/x", "-d",
+                                os.path.join(self.dir, "deeper"))
         self.assert_code(run, 3)
         self.assertIn("deeper", run.err)
 
@@ -253,7 +256,8 @@ class Descriptors(Case):
         server = self.faults()
         count = scaled(600, 200)
         urls = self.list_of(server.url(f"s{i}", 2000, "slowhead=5", f"n{i}") for i in range(count))
-        run = self.get("-j", "200", "--per-host", "200", "-s", "retry.backoff=20ms", "-i", urls, files=64)
+        run = self.get("-j", "200", "--per-host", "200", "-s", "retry.backoff=20ms", "-i", urls,
+                       files=64)
         self.assert_code(run, 0)
         self.assert_final({f"n{i}": body(f"s{i}", 2000) for i in range(count)})
 

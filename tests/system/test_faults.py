@@ -1,4 +1,4 @@
-"""Each failure has exactly one named class, one exit code, and leaves nothing under a final name."""
+"""Each failure has one named class, one exit code, and leaves nothing under a final name."""
 import socket
 
 from harness import QUICK_RETRY, Case, body, free_port, main
@@ -7,7 +7,7 @@ SIZE = 100_000
 
 
 class Table(Case):
-    # fault, HTTP status reported (None = any), class (None = it must succeed), attempts (None = any)
+    # fault, HTTP status reported (None = any), class (None = it succeeds), attempts (None = any)
     TABLE = [
         ("cut=5000", None, "truncated", 3),
         ("cut=0", None, "truncated", 3),
@@ -75,7 +75,8 @@ class Table(Case):
                 else:
                     self.assert_code(run, 1)
                     self.assertEqual(row["status"], "failed")
-                    self.assertIn(row["error"]["class"], wanted if isinstance(wanted, tuple) else (wanted,),
+                    self.assertIn(row["error"]["class"],
+                                  wanted if isinstance(wanted, tuple) else (wanted,),
                                   row["error"]["message"])
                     self.assert_final({})
                 if status is not None:
@@ -94,7 +95,8 @@ class NoServer(Case):
         run = self.get(*QUICK_RETRY, "--retries", "2", f"http://127.0.0.1:{free_port()}/x")
         self.assert_code(run, 1)
         row = run.one()
-        self.assertEqual((row["error"]["class"], row["attempts"], row["http"]), ("connect", 3, None))
+        self.assertEqual((row["error"]["class"], row["attempts"], row["http"]),
+                         ("connect", 3, None))
 
     def test_host_that_does_not_resolve(self):
         run = self.get(*QUICK_RETRY, "--retries", "1", "http://nobody.invalid/x")
@@ -122,14 +124,16 @@ class NoServer(Case):
 
     def test_total_timeout(self):
         server = self.faults()
-        run = self.get("--retries", "0", "-s", "http.timeout=1s", server.url("a", SIZE, "drip=1000/50", "f"))
+        run = self.get("--retries", "0", "-s", "http.timeout=1s",
+                       server.url("a", SIZE, "drip=1000/50", "f"))
         self.assert_code(run, 1)
         self.assertEqual(run.one()["error"]["class"], "timeout")
 
     def test_body_that_is_larger_than_allowed(self):
         server = self.faults()
         run = self.get("-s", "save.max_size=1000", server.url("a", 1000, name="fits"),
-                       server.url("b", 1001, name="large"), server.url("c", 5000, "clen=none", "endless"))
+                       server.url("b", 1001, name="large"),
+                       server.url("c", 5000, "clen=none", "endless"))
         self.assert_code(run, 1)
         self.assert_final({"fits": body("a", 1000)})
         self.assertEqual({row["error"]["class"] for row in run.rows if row["error"]}, {"policy"})
@@ -144,7 +148,8 @@ class NoServer(Case):
 
     def test_many_failures_beside_good_ones_lose_nothing(self):
         server = self.faults()
-        faults = ["", "cut=100", "status=404", "status=500", "empty=1", "garbage=1", "rst=100", "clen=dup",
+        faults = ["", "cut=100", "status=404", "status=500", "empty=1", "garbage=1", "rst=100",
+                  "clen=dup",
                   "cut=100&cutn=1", "status=503&statusn=1", "redirect="]
         urls, expected = [], {}
         for i in range(660):

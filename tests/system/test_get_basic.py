@@ -145,7 +145,8 @@ class Names(Case):
 
     def test_templates(self):
         server = self.faults()
-        listing = self.write("l.tsv", f"url\tid\n{server.url('a', 10)}\tred\n{server.url('b', 20)}\tblue\n")
+        listing = self.write("l.tsv",
+                             f"url\tid\n{server.url('a', 10)}\tred\n{server.url('b', 20)}\tblue\n")
         for template, wanted in (("{index}.bin", ["0.bin", "1.bin"]),
                                  ("{id}/{basename}", ["red/10", "blue/20"]),
                                  ("{host}-{basename}", ["127.0.0.1-10", "127.0.0.1-20"])):
@@ -182,19 +183,23 @@ class Names(Case):
 
     def test_content_disposition_cannot_leave_the_folder(self):
         server = self.faults()
-        for number, name in enumerate(("../../evil", "/tmp/weir-evil", "..", "%1b%5b2J", "x.part", "a/b")):
+        for number, name in enumerate(("../../evil", "/tmp/weir-evil", "..", "%1b%5b2J", "x.part",
+                                       "a/b")):
             with self.subTest(name=name):
                 self.dir = self.path(f"in/out{number}")
-                url = server.url("a", 10, f"disposition=attachment%3B%20filename%3D%22{name}%22", f"a{number}")
+                url = server.url("a", 10, f"disposition=attachment%3B%20filename%3D%22{name}%22",
+                                 f"a{number}")
                 self.assertIn(self.get("-s", "save.content_disposition=yes", url).code, (0, 1))
-                self.assertEqual(sorted(os.listdir(self.path("in"))), [f"out{n}" for n in range(number + 1)])
+                self.assertEqual(sorted(os.listdir(self.path("in"))),
+                                 [f"out{n}" for n in range(number + 1)])
                 self.assertFalse(os.path.exists(self.path("evil")) or os.path.exists("/tmp/weir-evil"))
                 for found in self.files():
                     self.assertFalse(found.endswith(".part") or "\x1b" in found, found)
 
     def test_host_by_name(self):
         server = self.faults()
-        self.assert_code(self.get(server.url("a", 10, name="f").replace("127.0.0.1", "localhost")), 0)
+        self.assert_code(self.get(server.url("a", 10, name="f").replace("127.0.0.1", "localhost")),
+                         0)
         self.assert_final({"f": body("a", 10)})
 
 
@@ -286,13 +291,15 @@ class Output(Case):
         self.assertEqual(run.out, body("a", 300000))
 
     def test_o_dash_never_shows_an_error_page(self):
-        run = self.get("-o", "-", self.server.url("a", 100, "status=404"), self.server.url("b", 100),
+        run = self.get("-o", "-", self.server.url("a", 100, "status=404"),
+                       self.server.url("b", 100),
                        dir=False)
         self.assert_code(run, 1)
         self.assertEqual(run.out, body("b", 100))
 
     def test_two_outputs_on_stdout_are_an_error(self):
-        run = self.get("-o", "-", "--report", "-", self.server.url("a", 10), report=False, dir=False)
+        run = self.get("-o", "-", "--report", "-", self.server.url("a", 10), report=False,
+                       dir=False)
         self.assert_code(run, 2)
 
     def test_report_on_stdout(self):
@@ -347,7 +354,8 @@ class Lists(Case):
         self.check("-i", self.write("l", self.text.replace("\n", "\r\n")))
 
     def test_comments_blanks_and_byte_order_mark(self):
-        run = self.check("-i", self.write("l", "\ufeff# what we want\n\n   \n  " + self.text + "#end\n"))
+        run = self.check("-i",
+                         self.write("l", "\ufeff# what we want\n\n   \n  " + self.text + "#end\n"))
         self.assertEqual(run.by_url[self.urls[0]]["line"], 4)
 
     def test_gz(self):
@@ -387,7 +395,8 @@ class Lists(Case):
         self.expected = {"d/" + name: data for name, data in self.expected.items()}
         run = self.check("-i", self.write("l.tsv", rows))
         row = run.by_url[self.urls[3]]
-        self.assertEqual((row["path"], row["id"], row["line"], row["colour"]), ("d/n3", "id3", 5, "red3"))
+        self.assertEqual((row["path"], row["id"], row["line"], row["colour"]),
+                         ("d/n3", "id3", 5, "red3"))
 
     def test_tsv_size_is_checked(self):
         rows = f"url\tsize\n{self.urls[0]}\t100\n{self.urls[1]}\t999\n"
@@ -416,7 +425,8 @@ class Reports(Case):
         row = run.by_url[good]
         self.assertEqual({key: row[key] for key in ("final_url", "path", "status", "http", "bytes",
                                                     "resumed_from", "attempts", "error")},
-                         {"final_url": good, "path": "good", "status": "ok", "http": 200, "bytes": 1000,
+                         {"final_url": good, "path": "good", "status": "ok", "http": 200,
+                          "bytes": 1000,
                           "resumed_from": 0, "attempts": 1, "error": None})
         self.assertGreaterEqual(row["ms"], 0)
         self.assertEqual(run.by_url[there]["status"], "skipped")
@@ -442,7 +452,8 @@ class Reports(Case):
 
     def test_failed_list_is_input_again_with_its_names(self):
         server = self.faults()
-        urls = [server.url("a", 10, "status=500&first=1", "x.txt"), server.url("b", 20, name="x.txt"),
+        urls = [server.url("a", 10, "status=500&first=1", "x.txt"),
+                server.url("b", 20, name="x.txt"),
                 server.url("c", 30, "status=500&first=1", "x.txt")]
         failed = self.path("failed.tsv")
         run = self.get("--retries", "0", "--failed", failed, *urls)

@@ -1,4 +1,4 @@
-"""Bad input gets a message with its place and the way out, a report line, and loses nothing else."""
+"""Bad input gets a message with its place and the way out, a report line, and loses nothing."""
 import os
 import stat
 
@@ -25,7 +25,8 @@ class Lines(Case):
 
     def test_lines_that_are_no_url(self):
         for line in ("hello world", "example.org/x", "http://", "http:///x", "://x", "http://a b/c",
-                     "http://127.0.0.1:99999/x", "http://127.0.0.1:port/x", "x" * 70000, "http://[::1/x"):
+                     "http://127.0.0.1:99999/x", "http://127.0.0.1:port/x", "x" * 70000,
+                     "http://[::1/x"):
             with self.subTest(line=line[:40]):
                 self.bad_line(line, "input")
 
@@ -35,12 +36,14 @@ class Lines(Case):
 
     def test_bytes_that_are_no_text(self):
         junk = b"x" + body("junk", 300).replace(b"\n", b"").replace(b"\r", b"") + b"\x00"
-        for line in (b"http://127.0.0.1/\x00x", b"http://127.0.0.1/\x07", b"\xff\xfe\x00\x01", junk):
+        for line in (b"http://127.0.0.1/\x00x", b"http://127.0.0.1/\x07", b"\xff\xfe\x00\x01",
+                     junk):
             with self.subTest(line=line[:20]):
                 self.bad_line(line, "input")
 
     def test_unsupported_schemes(self):
-        for line in ("ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/x", "s3://bucket/x"):
+        for line in ("ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/x",
+                     "s3://bucket/x"):
             with self.subTest(line=line):
                 message, _ = self.bad_line(line, "policy")
                 self.assertIn(line.split(":")[0], message)
@@ -76,7 +79,8 @@ class ListNames(Case):
     def test_names_that_leave_the_folder_or_cannot_be(self):
         server = self.faults()
         outside = self.path("outside")
-        names = ["../outside", "/etc/weir-outside", "a/../../outside", "..", ".", "a/./b/..", "", "x" * 256,
+        names = ["../outside", "/etc/weir-outside", "a/../../outside", "..", ".", "a/./b/..", "",
+                 "x" * 256,
                  "/".join(["d" * 200] * 21)]
         for name in names:
             if not name:
@@ -107,7 +111,8 @@ class ListNames(Case):
 
     def test_dots_in_urls_do_not_climb(self):
         server = self.faults()
-        run = self.get("--tree", f"{server.base}/r/a/10/../../../../../outside", f"{server.base}/r/a/10/%2e%2e/x",
+        run = self.get("--tree", f"{server.base}/r/a/10/../../../../../outside",
+                       f"{server.base}/r/a/10/%2e%2e/x",
                        f"{server.base}/r/a/10/..%2fx")
         self.assertIn(run.code, (0, 1))
         self.assertFalse(os.path.exists(self.path("outside")))
@@ -190,7 +195,8 @@ class Usage(Case):
         return run.err
 
     def test_unknown_flag_gets_a_suggestion(self):
-        self.refused("get", "--concurency", "5", "http://127.0.0.1:1/x", says=("--concurency", "--concurrency"))
+        self.refused("get", "--concurency", "5", "http://127.0.0.1:1/x",
+                     says=("--concurency", "--concurrency"))
         self.refused("get", "--nothing-like-it", "http://127.0.0.1:1/x", says="--nothing-like-it")
         self.refused("get", "-Q", "http://127.0.0.1:1/x", says="-Q")
 
@@ -201,16 +207,21 @@ class Usage(Case):
         self.refused("get", "http://127.0.0.1:1/x", "-j", says="-j")
 
     def test_unknown_key_and_section(self):
-        self.refused("get", "-s", "limits.rat=5/s", "http://127.0.0.1:1/x", says=("limits.rat", "limits.rate"))
+        self.refused("get", "-s", "limits.rat=5/s", "http://127.0.0.1:1/x",
+                     says=("limits.rat", "limits.rate"))
         self.refused("get", "-s", "limit.rate=5/s", "http://127.0.0.1:1/x", says="limit")
         self.refused("get", "-s", "rate", "http://127.0.0.1:1/x", says="rate")
 
     def test_values_that_are_none(self):
-        for flag, value, word in (("--rate", "fast", "50/s"), ("--rate", "50", "/s"), ("--bandwidth", "1X", "1X"),
+        for flag, value, word in (("--rate", "fast", "50/s"), ("--rate", "50", "/s"),
+                                  ("--bandwidth", "1X", "1X"),
                                   ("-j", "0", "0"), ("-j", "many", "many"), ("-j", "-3", "-3"),
-                                  ("-j", "99999999999999999999", "9999"), ("--retries", "1.5", "1.5"),
-                                  ("--on-exist", "burn", "overwrite"), ("--progress", "loud", "plain"),
-                                  ("-H", "no colon", "no colon"), ("--max-failures", "200%", "200%")):
+                                  ("-j", "99999999999999999999", "9999"),
+                                  ("--retries", "1.5", "1.5"),
+                                  ("--on-exist", "burn", "overwrite"),
+                                  ("--progress", "loud", "plain"),
+                                  ("-H", "no colon", "no colon"),
+                                  ("--max-failures", "200%", "200%")):
             with self.subTest(flag=flag, value=value):
                 self.refused("get", f"{flag}={value}" if flag.startswith("--") else flag + value,
                              "http://127.0.0.1:1/x", says=word)
@@ -238,7 +249,8 @@ class Folder(Case):
 
     def test_report_that_cannot_be_written(self):
         server = self.faults()
-        run = self.get("--report", self.path("no", "such", "report"), server.url("a", 10, name="f"), report=False)
+        run = self.get("--report", self.path("no", "such", "report"),
+                       server.url("a", 10, name="f"), report=False)
         self.assert_code(run, 3)
         self.assertIn("report", run.err)
 

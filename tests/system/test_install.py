@@ -9,17 +9,20 @@ class Installed(Case):
     def setUp(self):
         super().setUp()
         self.prefix = self.path("prefix")
-        done = subprocess.run(["cmake", "--install", BUILD, "--prefix", self.prefix], stdout=subprocess.PIPE,
+        done = subprocess.run(["cmake", "--install", BUILD, "--prefix", self.prefix],
+                              stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True)
         self.assertEqual(done.returncode, 0, done.stdout)
 
     def find(self, name):
-        found = [os.path.join(where, name) for where, _, names in os.walk(self.prefix) if name in names]
+        found = [os.path.join(where, name) for where, _,
+                 names in os.walk(self.prefix) if name in names]
         self.assertEqual(len(found), 1, f"{name} below the prefix: {found}")
         return found[0]
 
     def test_everything_is_in_its_place(self):
-        for name in ("weir.h", "stage.h", "libweir.so", "libweir.a", "weir.pc", "weir-config.cmake", "weir.1"):
+        for name in ("weir.h", "stage.h", "libweir.so", "libweir.a", "weir.pc",
+                     "weir-config.cmake", "weir.1"):
             self.find(name)
         self.assertTrue(self.find("weir.h").endswith("include/weir/weir.h"))
         run = self.run_weir("--version", command=os.path.join(self.prefix, "bin/weir"))
@@ -35,8 +38,10 @@ class Installed(Case):
     def test_examples_build_against_it_and_run(self):
         server = self.faults()
         paths = [f"r/s{i}/5000/n{i}" for i in range(5)]
-        done = subprocess.run(["sh", os.path.join(SOURCE, "examples/check.sh"), self.prefix, server.base, *paths],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=self.environment(),
+        done = subprocess.run(["sh", os.path.join(SOURCE, "examples/check.sh"), self.prefix,
+                               server.base, *paths],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              env=self.environment(),
                               timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout[-4000:])
 
@@ -46,8 +51,10 @@ class Installed(Case):
             source = self.write(name, program)
             libdir = os.path.dirname(self.find("libweir.so"))
             binary = self.path("program-" + compiler)
-            done = subprocess.run([compiler, "-Wall", "-Werror", source, f"-I{self.prefix}/include", f"-L{libdir}",
-                                   f"-Wl,-rpath,{libdir}", "-lweir", "-o", binary], stdout=subprocess.PIPE,
+            done = subprocess.run([compiler, "-Wall", "-Werror", source,
+                                   f"-I{self.prefix}/include", f"-L{libdir}",
+                                   f"-Wl,-rpath,{libdir}", "-lweir", "-o", binary],
+                                   stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, text=True)
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertEqual(subprocess.run([binary]).returncode, 0)
@@ -59,8 +66,10 @@ class Manual(Case):
             header = text.read()
         lines = header[header.index("1. The shortest program"):header.index("It saves every URL")].splitlines()[1:]
         program = "\n".join(line.lstrip(" *") for line in lines)
-        source = self.write("a.c", "#include <weir/weir.h>\nint main(void)\n{\n" + program + "\nreturn 0;\n}\n")
-        done = subprocess.run(["cc", "-Wall", "-Werror", "-fsyntax-only", "-I" + os.path.join(SOURCE, "include"),
+        source = self.write("a.c",
+                            "#include <weir/weir.h>\nint main(void)\n{\n" + program + "\nreturn 0;\n}\n")
+        done = subprocess.run(["cc", "-Wall", "-Werror", "-fsyntax-only",
+                               "-I" + os.path.join(SOURCE, "include"),
                                source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("weir_engine_run", program)
@@ -68,7 +77,8 @@ class Manual(Case):
 
 class Scripts(Case):
     def test_shell_scripts_parse(self):
-        for name in ("examples/quickstart.sh", "examples/check.sh", "tests/run.sh"):
+        for name in ("examples/quickstart.sh", "examples/check.sh", "tests/run.sh",
+                     "tests/bench/run.sh"):
             subprocess.run(["sh", "-n", os.path.join(SOURCE, name)], check=True)
 
 

@@ -32,7 +32,8 @@ class Reader(Case):
         ("src/a.c", "", "stand in rooms"),
         ("include/weir/a.h", '#include "core/text.h"', "no room"),
         ("include/weir/a.h", "#include <curl/curl.h>", "does not show"),
-        ("src/engine/a.c", '#include "net/url.h"\n#include "sink/sink.h"\n#include <stdio.h>', None),
+        ("src/engine/a.c", '#include "net/url.h"\n#include "sink/sink.h"\n#include <stdio.h>',
+         None),
         ("src/limit/a.c", '#include "config/options.h"', None),
         ("src/net/a.c", "#include <curl/curl.h>", None),
         ("src/config/a.c", "#include <ini.h>", None),
@@ -52,7 +53,8 @@ class Reader(Case):
                     self.assertIn(wanted, found[0])
 
     def test_names_that_repeat_or_do_not_belong(self):
-        for name in ("src/core/x.c", "src/net/x.c", "src/core/util.c", "notes.txt", "README.md", "tests/README.md"):
+        for name in ("src/core/x.c", "src/net/x.c", "src/core/util.c", "notes.txt", "README.md",
+                     "tests/README.md"):
             self.write("tree/" + name, "")
         found = "\n".join(layering.name_breaches(self.path("tree")))
         for word in ("same file name", "util.c", "notes.txt"):

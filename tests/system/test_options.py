@@ -11,8 +11,10 @@ from harness import COMMAND, SANITIZE, SOURCE, Case, body, main, tool
 def table():
     """(section, key, flag) of every row of the option table, read from its source."""
     with open(os.path.join(SOURCE, "src/config/options.def")) as text:
-        rows = re.findall(r'^OPTION\((\w+), (\w+), \w+,[^\n]*\n\s*("[\w-]+"|NULL)', text.read(), re.M)
-    return [(section, key, None if flag == "NULL" else flag.strip('"')) for section, key, flag in rows]
+        rows = re.findall(r'^OPTION\((\w+), (\w+), \w+,[^\n]*\n\s*("[\w-]+"|NULL)', text.read(),
+                          re.M)
+    return [(section, key, None if flag == "NULL" else flag.strip('"')) for section, key,
+            flag in rows]
 
 
 class Help(Case):
@@ -26,7 +28,8 @@ class Help(Case):
         for _, _, flag in rows:
             if flag:
                 self.assertIn("--" + flag, text)
-        for flag in ("--input", "--output", "--config", "--no-config", "--set", "--dry-run", "--quiet",
+        for flag in ("--input", "--output", "--config", "--no-config", "--set", "--dry-run",
+                     "--quiet",
                      "--verbose", "--help", "--version"):
             self.assertIn(flag, text)
 
@@ -97,7 +100,8 @@ class Config(Case):
         self.assertIn("16", self.line(self.shown(cwd=self.path("cwd")), "run.concurrency"))
 
     def test_secrets_are_hidden(self):
-        text = self.shown("-s", "http.user=me:hunter2", "-s", "http.header=Authorization: Bearer hunter3")
+        text = self.shown("-s", "http.user=me:hunter2", "-s",
+                          "http.header=Authorization: Bearer hunter3")
         self.assertNotIn("hunter", text)
 
     def test_shipped_file_is_good_and_changes_nothing(self):
@@ -145,7 +149,8 @@ class Http(Case):
 
     def test_headers(self):
         headers = self.sent("-H", "X-One: 1", "-H", "X-Two: b c", "--header=Accept: text/plain")
-        self.assertEqual((headers["X-One"], headers["X-Two"], headers["Accept"]), ("1", "b c", "text/plain"))
+        self.assertEqual((headers["X-One"], headers["X-Two"], headers["Accept"]),
+                         ("1", "b c", "text/plain"))
 
     def test_headers_from_a_file(self):
         listing = self.write("headers", "X-One: 1\nX-Two: 2\n")
@@ -160,10 +165,12 @@ class Http(Case):
         self.assertNotIn("Accept-Encoding", self.sent())
 
     def test_user_is_basic(self):
-        self.assertEqual(self.sent("--user", "me:pw", query="auth=me:pw")["Authorization"], "Basic bWU6cHc=")
+        self.assertEqual(self.sent("--user", "me:pw", query="auth=me:pw")["Authorization"],
+                         "Basic bWU6cHc=")
 
     def test_user_of_the_url(self):
-        run = self.get(self.server.url("a", 10, "auth=me:p%40", "g").replace("http://", "http://me:p%40@"))
+        run = self.get(self.server.url("a", 10, "auth=me:p%40", "g").replace("http://",
+                                                                             "http://me:p%40@"))
         self.assert_code(run, 0)
 
     def test_netrc(self):
@@ -175,14 +182,16 @@ class Http(Case):
         self.assertNotIn("Authorization", self.sent())
 
     def test_host_section_headers(self):
-        conf = self.write("c.ini", '[host "127.0.0.1"]\nhttp.header = X-For: here\n[host "other"]\nhttp.header = X-Not: x\n')
+        conf = self.write("c.ini",
+                          '[host "127.0.0.1"]\nhttp.header = X-For: here\n[host "other"]\nhttp.header = X-Not: x\n')
         headers = self.sent("-c", conf)
         self.assertEqual(headers["X-For"], "here")
         self.assertNotIn("X-Not", headers)
 
     def test_long_token_in_a_file(self):
         token = "t" * 3000 + " ; x"
-        conf = self.write("c.ini", f'[host "127.0.0.1"]\nhttp.header = Authorization: Bearer {token}\n')
+        conf = self.write("c.ini",
+                          f'[host "127.0.0.1"]\nhttp.header = Authorization: Bearer {token}\n')
         self.assertEqual(self.sent("-c", conf)["Authorization"], "Bearer " + token)
 
     def test_protocols_can_be_narrowed(self):
@@ -192,7 +201,8 @@ class Http(Case):
 
     def test_workers_and_odd_numbers_work(self):
         urls = [self.server.url(f"s{i}", 500, name=f"n{i}") for i in range(100)]
-        for args in (["--workers", "1", "-j", "1"], ["--workers", "8", "-j", "3"], ["--workers", "3", "-j", "64"],
+        for args in (["--workers", "1", "-j", "1"], ["--workers", "8", "-j", "3"],
+                     ["--workers", "3", "-j", "64"],
                      ["-s", "run.queue=16"], ["-s", "run.buffer=16Ki"]):
             with self.subTest(args=args):
                 self.dir = self.path("out" + "".join(args).replace("/", ""))
@@ -204,21 +214,26 @@ class Http(Case):
         for choice in ("batch", "file", "none"):
             with self.subTest(choice=choice):
                 self.dir = self.path("out" + choice)
-                self.assert_code(self.get("-s", f"save.durability={choice}", "-i", self.list_of(urls)), 0)
+                self.assert_code(self.get("-s", f"save.durability={choice}", "-i",
+                                          self.list_of(urls)), 0)
                 self.assert_final({f"n{i}": body(f"s{i}", 500) for i in range(50)})
 
-    @unittest.skipIf(SANITIZE, "leak checking and strace cannot both trace; the plain build has this one")
+    @unittest.skipIf(SANITIZE,
+                     "leak checking and strace cannot both trace; the plain build has this one")
     def test_durable_means_synced_before_the_rename(self):
         """The order of system calls: data synced, renamed, folder synced, and only then reported."""
         trace, report = self.path("trace"), self.path("report.jsonl")
         for count in (1, 20):  # few are synced one by one, many by one syncfs
             with self.subTest(count=count):
                 self.dir = self.path(f"out{count}")
-                urls = self.list_of(self.server.url(f"s{i}", 5000, name=f"n{i}") for i in range(count))
+                urls = self.list_of(self.server.url(f"s{i}", 5000,
+                                                    name=f"n{i}") for i in range(count))
                 subprocess.run([tool("strace"), "-f", "-qq", "-y", "-s", "0", "-e",
-                                "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2,write", "-o", trace,
+                                "trace=fsync,fdatasync,syncfs,rename,renameat,renameat2,write",
+                                "-o", trace,
                                 COMMAND, "get", "-q", "-d", self.dir, "--report", report, "-s",
-                                "run.workers=1", "-i", urls], env=self.environment(), check=True, timeout=60)
+                                "run.workers=1", "-i", urls], env=self.environment(), check=True,
+                                timeout=60)
                 with open(trace) as text:
                     self.check_order(text.read(), count, report)
 
@@ -239,7 +254,8 @@ class Http(Case):
             elif name.startswith("rename"):
                 part = re.search(r'"(n\d+)\.part"', rest) or re.search(r"(n\d+)\.part", rest)
                 if part:
-                    self.assertTrue("all" in synced or part.group(1) in synced, f"renamed unsynced: {line}")
+                    self.assertTrue("all" in synced or part.group(1) in synced,
+                                    f"renamed unsynced: {line}")
                 renamed += 1
                 waiting_for_folder = True
             elif name == "write" and report in rest:

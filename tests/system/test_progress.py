@@ -1,4 +1,4 @@
-"""What a person sees: bars on a terminal, plain lines elsewhere, and never a server's control bytes."""
+"""What a person sees: bars on a terminal, plain lines elsewhere, never a server's control bytes."""
 import fcntl
 import json
 import os
@@ -10,7 +10,7 @@ import threading
 
 from harness import Case, body, judge, main, wait_until
 
-# What our own display may send: cursor moves, erasing, colours, cursor on and off, synchronised output.
+# What our own display may send: cursor moves, erasing, colours, cursor on and off, synchronisation.
 OWN = re.compile(r"\x1b\[(\?(25|7|2026)[hl]|[0-9;]*[ABCDGHJKmr])|[\r\n\t]")
 
 
@@ -54,7 +54,8 @@ def screen(text, columns, rows=24):
     lines, row, column, wrapped = [""], 0, 0, False
     for token in re.findall(r"\x1b\[\??[0-9;]*[A-Za-z]|[^\x1b]|\x1b", text):
         if token.startswith("\x1b["):
-            number = int(re.sub(r"[^0-9].*", "", token[2:-1] or "") or 1) if token[2:3] != "?" else 0
+            number = int(re.sub(r"[^0-9].*", "",
+                                token[2:-1] or "") or 1) if token[2:3] != "?" else 0
             kind = token[-1]
             if kind == "A":
                 row = max(0, row - number)
@@ -85,7 +86,8 @@ class Bars(Case):
     def setUp(self):
         super().setUp()
         self.server = self.faults()
-        self.urls = [self.server.url(f"s{i}", 400_000, "drip=8000/15", f"file-{i}.bin") for i in range(6)]
+        self.urls = [self.server.url(f"s{i}", 400_000, "drip=8000/15",
+                                     f"file-{i}.bin") for i in range(6)]
 
     def fetch(self, *args, columns=80, **kw):
         terminal = Terminal(self, ["get", "-d", self.dir, *args], columns=columns, **kw)
@@ -121,7 +123,8 @@ class Bars(Case):
             seen = len(terminal.text)
             terminal.resize(columns, 24)
             terminal.process.send_signal(signal.SIGWINCH)
-            wait_until("a redraw", lambda: len(terminal.text) > seen or terminal.process.poll() is not None)
+            wait_until("a redraw",
+                       lambda: len(terminal.text) > seen or terminal.process.poll() is not None)
         code, text = terminal.end()
         self.assertEqual(code, 0, text[-1000:])
 
@@ -169,19 +172,22 @@ class Elsewhere(Case):
         self.assertIn("1 file", run.err)
 
     def test_json_lines_parse(self):
-        run = self.run_weir("get", "-d", self.dir, "--progress", "json", "-s", "progress.interval=200ms", self.url)
+        run = self.run_weir("get", "-d", self.dir, "--progress", "json", "-s",
+                            "progress.interval=200ms", self.url)
         self.assert_code(run, 0)
         rows = [json.loads(line) for line in run.err.splitlines() if line.startswith("{")]
         self.assertGreaterEqual(len(rows), 2)
         last = rows[-1]
-        self.assertEqual((last["done"], last["failed"], last["found"], last["bytes"]), (1, 0, 1, 300_000))
+        self.assertEqual((last["done"], last["failed"], last["found"], last["bytes"]),
+                         (1, 0, 1, 300_000))
         self.assertTrue(last["final"])
 
     def test_quiet_says_nothing_unless_something_fails(self):
         run = self.run_weir("get", "-q", "-d", self.dir, self.url)
         self.assert_code(run, 0)
         self.assertEqual((run.out, run.err), (b"", ""))
-        run = self.run_weir("get", "-q", "-d", self.dir, self.server.url("a", 10, "status=404", "gone"))
+        run = self.run_weir("get", "-q", "-d", self.dir,
+                            self.server.url("a", 10, "status=404", "gone"))
         self.assert_code(run, 1)
         self.assertIn("404", run.err)
 
@@ -189,7 +195,8 @@ class Elsewhere(Case):
         failed = self.path("the failed.tsv")
         urls = [self.server.url(f"s{i}", 10, "status=404", f"n{i}") for i in range(7)]
         urls += [self.server.url("b", 10, "empty=1", "e"), self.server.url("c", 10, name="good")]
-        run = self.run_weir("get", "-d", self.dir, "--retries", "0", "--failed", failed, "-i", self.list_of(urls))
+        run = self.run_weir("get", "-d", self.dir, "--retries", "0", "--failed", failed, "-i",
+                            self.list_of(urls))
         self.assert_code(run, 1)
         self.assertRegex(run.err, r"8 failed")
         self.assertRegex(run.err, r"7 http")

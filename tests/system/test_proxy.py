@@ -12,7 +12,8 @@ class Proxied(Case):
 
     def test_cut_body_goes_on_through_the_proxy(self):
         server, proxy = self.faults(), self.squid()
-        run = self.get(*QUICK_RETRY, "--proxy", proxy.url, server.url("a", 500_000, "cut=200000&cutn=1", "f"))
+        run = self.get(*QUICK_RETRY, "--proxy", proxy.url,
+                       server.url("a", 500_000, "cut=200000&cutn=1", "f"))
         self.assert_code(run, 0)
         self.assert_final({"f": body("a", 500_000)})
 
@@ -20,7 +21,8 @@ class Proxied(Case):
         self.write("root/f", "words")
         proxy, authority = self.squid(), self.authority()
         server = self.nginx(self.path("root"), tls=authority.certificate("good", "IP:127.0.0.1"))
-        run = self.get("--proxy", proxy.url, "--ca-file", authority.ca, f"https://127.0.0.1:{server.tls_port}/f")
+        run = self.get("--proxy", proxy.url, "--ca-file", authority.ca,
+                       f"https://127.0.0.1:{server.tls_port}/f")
         self.assert_code(run, 0)
         self.assert_final({"f": b"words"})
         self.assertTrue(any("CONNECT" in line for line in proxy.requests()))
@@ -28,7 +30,8 @@ class Proxied(Case):
     def test_proxy_that_is_not_there_is_named(self):
         server = self.faults()
         port = free_port()
-        run = self.get(*QUICK_RETRY, "--retries", "1", "--proxy", f"http://127.0.0.1:{port}", server.url("a", 10))
+        run = self.get(*QUICK_RETRY, "--retries", "1", "--proxy", f"http://127.0.0.1:{port}",
+                       server.url("a", 10))
         self.assert_code(run, 1)
         self.assertEqual(run.one()["error"]["class"], "connect")
         self.assertIn(str(port), run.one()["error"]["message"])
@@ -36,7 +39,8 @@ class Proxied(Case):
 
     def test_password_of_the_proxy_is_never_shown(self):
         port = free_port()
-        run = self.get("-v", *QUICK_RETRY, "--retries", "1", "--proxy", f"http://me:hunter2@127.0.0.1:{port}",
+        run = self.get("-v", *QUICK_RETRY, "--retries", "1", "--proxy",
+                       f"http://me:hunter2@127.0.0.1:{port}",
                        "http://127.0.0.1:1/x")
         self.assert_code(run, 1)
         self.assertNotIn("hunter2", run.err + str(run.rows))

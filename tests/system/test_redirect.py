@@ -1,4 +1,4 @@
-"""Redirects are requests of their own: their host's limits, only their origin's secrets, and a policy."""
+"""Redirects are requests of their own: their host's limits, their origin's secrets, a policy."""
 from harness import QUICK_RETRY, Case, body, main
 
 
@@ -11,12 +11,14 @@ class Hops(Case):
         for code in (301, 302, 303, 307, 308):
             with self.subTest(code=code):
                 self.dir = self.path(f"out{code}")
-                url = self.server.url("a", 100, f"redirect=/r/b/200/other%3Fx=1&code={code}", "first")
+                url = self.server.url("a", 100, f"redirect=/r/b/200/other%3Fx=1&code={code}",
+                                      "first")
                 run = self.get(url)
                 self.assert_code(run, 0)
                 self.assert_final({"first": body("b", 200)})
                 row = run.one()
-                self.assertEqual((row["final_url"], row["attempts"]), (f"{self.server.base}/r/b/200/other?x=1", 1))
+                self.assertEqual((row["final_url"], row["attempts"]),
+                                 (f"{self.server.base}/r/b/200/other?x=1", 1))
 
     def test_ten_hops_are_the_most(self):
         self.assert_code(self.get(self.server.url("a", 100, "hops=10", "f")), 0)
@@ -58,7 +60,8 @@ class Hops(Case):
     def test_hop_counts_in_its_own_hosts_limit(self):
         other = self.faults()
         target = f"{other.base}/r/b/200/x%3Fslowhead=60".replace(":", "%3A")
-        urls = [self.server.url(f"s{i}", 10, f"redirect={target}%26n={i}", f"n{i}") for i in range(40)]
+        urls = [self.server.url(f"s{i}", 10, f"redirect={target}%26n={i}",
+                                f"n{i}") for i in range(40)]
         self.assert_code(self.get("--per-host", "3", "-j", "16", "-i", self.list_of(urls)), 0)
         self.assertLessEqual(other.stats()["in_flight_max"], 3)
         self.assertLessEqual(self.server.stats()["in_flight_max"], 3)
@@ -71,7 +74,8 @@ class Secrets(Case):
         self.other = self.faults()
 
     def headers(self, server):
-        return [{key.lower(): value for key, value in entry["headers"].items()} for entry in server.log()]
+        return [{key.lower(): value for key,
+                 value in entry["headers"].items()} for entry in server.log()]
 
     def cross(self, *args, url=None):
         target = self.other.url("b", 200, name="x").replace(":", "%3A")
@@ -100,7 +104,8 @@ class Secrets(Case):
         self.assertTrue(all("authorization" in head for head in self.headers(self.first)))
 
     def test_second_urls_origin_gets_none_and_it_is_said(self):
-        run = self.get("--user", "me:pw", self.first.url("a", 100, name="f"), self.other.url("b", 200, name="g"))
+        run = self.get("--user", "me:pw", self.first.url("a", 100, name="f"),
+                       self.other.url("b", 200, name="g"))
         self.assert_code(run, 0)
         self.assertIn("authorization", self.headers(self.first)[0])
         self.assertNotIn("authorization", self.headers(self.other)[0])
@@ -121,7 +126,8 @@ class Policy(Case):
         return run.one()["error"]
 
     def test_other_schemes(self):
-        for target in ("ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/", "dict://127.0.0.1/"):
+        for target in ("ftp://127.0.0.1/x", "file:///etc/passwd", "gopher://127.0.0.1/",
+                       "dict://127.0.0.1/"):
             with self.subTest(target=target):
                 self.assertEqual(self.refused(target)["class"], "policy")
 
@@ -157,15 +163,18 @@ class Policy(Case):
 class Cookies(Case):
     def test_cookie_file_is_sent_to_its_host_only(self):
         one, two = self.faults(), self.faults(address="127.0.0.2")
-        jar = self.write("jar", "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tname\tvalue\n")
-        run = self.get("-s", f"http.cookie_file={jar}", one.url("a", 10, name="a"), two.url("b", 10, name="b"))
+        jar = self.write("jar",
+                         "# Netscape HTTP Cookie File\n127.0.0.1\tFALSE\t/\tFALSE\t0\tname\tvalue\n")
+        run = self.get("-s", f"http.cookie_file={jar}", one.url("a", 10, name="a"),
+                       two.url("b", 10, name="b"))
         self.assert_code(run, 0)
         self.assertEqual(one.log()[0]["headers"].get("Cookie"), "name=value")
         self.assertNotIn("Cookie", two.log()[0]["headers"])
 
     def test_without_a_cookie_file_none_is_kept(self):
         server = self.faults()
-        run = self.get("-j", "1", server.url("a", 10, "setcookie=a%3Db", "a"), server.url("b", 10, name="b"))
+        run = self.get("-j", "1", server.url("a", 10, "setcookie=a%3Db", "a"),
+                       server.url("b", 10, name="b"))
         self.assert_code(run, 0)
         self.assertTrue(all("Cookie" not in entry["headers"] for entry in server.log()))
 

@@ -39,7 +39,8 @@ class Killed(Case):
     def test_final_names_are_whole_at_every_moment(self):
         server = self.faults()
         expected = {f"n{i}": body(f"m{i}", 30000) for i in range(400)}
-        listing = self.list_of(server.url(f"m{i}", 30000, "drip=7000/1", f"n{i}") for i in range(400))
+        listing = self.list_of(server.url(f"m{i}", 30000, "drip=7000/1",
+                                          f"n{i}") for i in range(400))
         process = self.start("get", "-q", "-d", self.dir, "-i", listing)
         seen = set()
         while process.poll() is None:
@@ -57,8 +58,10 @@ class Restarted(Case):
     def test_server_that_goes_away_and_comes_back(self):
         server = self.faults()
         expected = {f"n{i}": body(f"r{i}", 60_000) for i in range(300)}
-        listing = self.list_of(server.url(f"r{i}", 60_000, "drip=20000/4", f"n{i}") for i in range(300))
-        process = self.start("get", "-q", "-d", self.dir, *QUICK_RETRY, "--retries", "100", "-i", listing)
+        listing = self.list_of(server.url(f"r{i}", 60_000, "drip=20000/4",
+                                          f"n{i}") for i in range(300))
+        process = self.start("get", "-q", "-d", self.dir, *QUICK_RETRY, "--retries", "100", "-i",
+                             listing)
         for _ in range(3):
             wait_until("requests", lambda: server.stats()["requests"] > 20)
             server.process.kill()
@@ -130,7 +133,8 @@ class WithinARun(Case):
 
     def test_every_bad_206_is_noticed(self):
         """None of them may lead to a wrong file; each ends well, by a fresh start, or fails."""
-        for bad in ("offset", "lie", "total", "end", "unit", "text", "missing", "multipart", "etag"):
+        for bad in ("offset", "lie", "total", "end", "unit", "text", "missing", "multipart",
+                    "etag"):
             with self.subTest(bad=bad):
                 self.server.reset()
                 self.dir = self.path("out-" + bad)
@@ -276,7 +280,8 @@ class AcrossRuns(Case):
         self.second_run()
 
     def test_two_processes_on_one_folder_do_not_mix(self):
-        listing = self.list_of(self.server.url(f"t{i}", 20000, "drip=6000/1", f"n{i}") for i in range(300))
+        listing = self.list_of(self.server.url(f"t{i}", 20000, "drip=6000/1",
+                                               f"n{i}") for i in range(300))
         runs = [self.start("get", "-q", "-d", self.dir, "-i", listing) for _ in range(2)]
         for process in runs:
             process.stderr.read()
@@ -301,13 +306,37 @@ class AcrossRuns(Case):
         self.assertLess(self.server.stats()["body_bytes"] - before, 25_000_000)
 
 
+class Streams(Case):
+    """Standard output: what has been written cannot be taken back, and files must not mix."""
+
+    def stream(self, *urls, code=0):
+        run = self.get(*QUICK_RETRY, "-o", "-", *urls, dir=False)
+        self.assert_code(run, code)
+        return run
+
+    def test_bodies_that_break_off_are_whole_and_in_order(self):
+        server = self.faults()
+        for more in ("", "&norange=1", "&etag=none"):
+            urls = [server.url(f"s{i}{more}", 300_000, f"cut={90_000 * i + 10}&cutn=2{more}") for i in range(4)]
+            run = self.stream(*urls)
+            wanted = b"".join(body(f"s{i}{more}", 300_000) for i in range(4))
+            self.assertEqual(run.out, wanted, more)
+
+    def test_body_that_changed_meanwhile_fails_and_the_next_one_comes(self):
+        server = self.faults()
+        run = self.stream(server.url("a", 300_000, "cut=100000&cutn=1&etag=change"), server.url("b", 1000), code=4)
+        self.assertEqual(run.out[100_000:], body("b", 1000))
+        self.assertEqual(run.out[:100_000], body("a", 300_000)[:100_000])
+
+
 class SideRecord(Case):
     """Where a file system has no extended attributes the record stands beside the .part."""
 
     def test_foreign_side_record_is_not_trusted(self):
         server = self.faults()
         self.write("out/f.part", b"x" * 1000)
-        os.setxattr(self.path("out/f.part"), "user.xdg.origin.url", server.url("a", 100_000, name="f").encode())
+        os.setxattr(self.path("out/f.part"), "user.xdg.origin.url",
+                    server.url("a", 100_000, name="f").encode())
         self.write("out/f.part.resume", "hello\n")
         run = self.get(server.url("a", 100_000, name="f"))
         self.assert_code(run, 0)

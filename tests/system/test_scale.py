@@ -51,7 +51,8 @@ class LongLists(Case):
         process = self.start("get", "-q", "-d", self.dir, "-i", fifo)
         wait_until("the first file", lambda: os.path.isdir(self.dir) and any(
             not name.endswith(".part") for name in os.listdir(self.dir)))
-        self.assertLess(written[0], count // 2, "most of the list had to be read before the first file")
+        self.assertLess(written[0], count // 2,
+                        "most of the list had to be read before the first file")
         wait_until("20,000 requests", lambda: server.stats()["requests"] > scaled(20000, 1000), 100)
         peak = peak_kib(process.pid)
         process.send_signal(signal.SIGINT)
@@ -73,7 +74,8 @@ class LongLists(Case):
         with open(listing, "a") as out:
             out.write(good.url("good", 100, name="good") + "\n")
         process = self.start("get", "-q", "-d", self.dir, "-i", listing)
-        wait_until("the good file behind them", lambda: os.path.exists(os.path.join(self.dir, "good")) or
+        wait_until("the good file behind them",
+                   lambda: os.path.exists(os.path.join(self.dir, "good")) or
                    process.poll() is not None, 150)
         self.assertIsNone(process.poll())
         peak = peak_kib(process.pid)
@@ -93,8 +95,11 @@ class LongLists(Case):
             for i in range(good_count):
                 out.write(f"{good.base}/r/g{i}/64/g{i}\n")
         process = self.start("get", "-q", "-d", self.dir, "-i", listing)
-        wait_until("all files of the good host", lambda: os.path.isdir(self.dir) and sum(
-            1 for name in os.listdir(self.dir) if name[0] == "g" and not name.endswith(".part")) == good_count, 60)
+
+        def arrived():
+            names = os.listdir(self.dir) if os.path.isdir(self.dir) else []
+            return sum(1 for name in names if name[0] == "g" and not name.endswith(".part"))
+        wait_until("all files of the good host", lambda: arrived() == good_count, 60)
         self.assertIsNone(process.poll(), "the run ended, though a host holds it")
         self.assertLess(bad.stats()["requests"], 1000)
         process.send_signal(signal.SIGINT)
@@ -108,7 +113,8 @@ class LongLists(Case):
         with open(listing, "w") as out:
             for i in range(count):
                 out.write(f"http://127.{1 + i // 60000}.{i // 250 % 250}.{1 + i % 250}:9/x{i}\n")
-        run = self.run_weir("get", "-q", "-d", self.dir, "-i", listing, "--retries", "0", "-j", "64", timeout=150)
+        run = self.run_weir("get", "-q", "-d", self.dir, "-i", listing, "--retries", "0", "-j",
+                            "64", timeout=150)
         self.assert_code(run, 1)
         if not SANITIZE:
             self.assertLess(run.usage.ru_maxrss, ROW_KIB)

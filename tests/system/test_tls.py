@@ -17,7 +17,8 @@ class Certificates(Case):
         self.assert_code(run, 1)
         self.assert_final({})
         row = run.one()
-        self.assertEqual((row["error"]["class"], row["attempts"]), ("tls", 1), row["error"]["message"])
+        self.assertEqual((row["error"]["class"], row["attempts"]), ("tls", 1),
+                         row["error"]["message"])
         return row["error"]["message"]
 
     def test_unknown_authority_is_refused_and_the_way_out_named(self):
