@@ -267,6 +267,7 @@ static CURLcode renew(struct transfer *t)
     t->headers = NULL;
     t->proxy = NULL;
     CURLcode code = set_callbacks(t);
+    t->small_buffer = false;
     t->worn = code != CURLE_OK;
     return code;
 }
@@ -416,6 +417,17 @@ static CURLcode set_url(struct transfer *t)
     return code;
 }
 
+static CURLcode set_buffer(struct transfer *t)
+{
+    const struct net_loop *loop = t->loop;
+    bool small = loop->usual_bytes < RECEIVE_SMALL && loop->env.receive_buffer > RECEIVE_SMALL;
+    if (small == t->small_buffer)
+        return CURLE_OK;
+    t->small_buffer = small;
+    return curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE,
+                            (long)(small ? RECEIVE_SMALL : loop->env.receive_buffer));
+}
+
 status handle_prepare(struct transfer *t, const struct transfer_request *request, error *err)
 {
     CURL *easy = t->easy;
@@ -425,6 +437,8 @@ status handle_prepare(struct transfer *t, const struct transfer_request *request
     if (st)
         return st;
     CURLcode code = set_url(t);
+    if (!code)
+        code = set_buffer(t);
     if (!code)
         code = set_credentials(t);
     if (headers != t->headers) {

@@ -354,6 +354,7 @@ status net_loop_open(struct net_loop **out, const struct net_loop_env *env, erro
     if (!loop)
         return fail(err, WEIR_NOMEM, "no memory for a network loop");
     loop->env = *env;
+    loop->usual_bytes = (int64_t)env->receive_buffer;
     if (loop->env.transfers == 0)
         loop->env.transfers = 1;
     loop->epoll_fd = loop->wake_fd = -1;

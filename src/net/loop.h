@@ -45,6 +45,10 @@ enum phase {
 
 enum credentials { CREDENTIALS_UNKNOWN, CREDENTIALS_NONE, CREDENTIALS_PROFILE, CREDENTIALS_URL };
 
+/* libcurl allocates its buffer anew for each transfer: one larger than the body costs more than it
+ * saves. A body that turns out larger still flows, in smaller reads. */
+#define RECEIVE_SMALL 16384
+
 #define STALL_TICKS 4 /* a stall is judged over so many pieces of http.stall_timeout */
 
 struct transfer {
@@ -61,6 +65,7 @@ struct transfer {
     CURLSH *share;
     enum credentials credentials;
     bool netrc;
+    bool small_buffer; /* receives into RECEIVE_SMALL bytes */
     bool worn; /* to be reset before it is used again */
     struct curl_slist *nodes; /* headers of one request, into header_text and the profile's list */
     size_t node_cap;
@@ -108,6 +113,7 @@ struct net_loop {
     const char *default_ca;
     int epoll_fd, wake_fd;
     uint64_t now;
+    int64_t usual_bytes;          /* of a body, a moving average: what the next is likely to be */
     uint64_t curl_due;            /* when libcurl wants to be called without an event */
     int running;                  /* libcurl's count of unfinished handles */
     bool acted;                   /* libcurl has been called since its messages were read */

@@ -304,12 +304,21 @@ static void check_whole(const struct transfer *t, error *err)
              (long long)length);
 }
 
+static void note_body(const struct transfer *t)
+{
+    struct net_loop *loop = t->loop;
+    int64_t most = (int64_t)loop->env.receive_buffer * 8; /* one giant is no habit */
+    int64_t bytes = t->body_bytes < most ? t->body_bytes : most;
+    loop->usual_bytes += (bytes - loop->usual_bytes) / 8;
+}
+
 static void judge(struct transfer *t, CURLcode code, struct transfer_result *r)
 {
     r->answered = t->phase == PHASE_BODY;
     r->http_status = r->answered ? t->head.http_status : 0;
     r->drained = t->draining || t->cut;
     r->body_bytes = t->body_bytes;
+    note_body(t);
     memcpy(r->address, t->address, sizeof r->address);
     error_clear(&r->error);
     if (!r->drained) {
