@@ -1,7 +1,7 @@
 /* Stages: for people who put a step of their own between the wire and the sink.
  *
- * A chain carries one body. Its stages are placed by phase, and each hands what it makes to the next
- * one by weir_emit. A stage is a table of functions and `state_size` bytes of state, which the
+ * A chain carries one body. Its stages are placed by phase, and each hands what it makes to the
+ * next one by weir_emit. A stage is a table of functions and `state_size` bytes of state, which the
  * engine allocates (zeroed) for each file; all calls for one file come from one thread.
  */
 #ifndef WEIR_STAGE_H
@@ -25,19 +25,21 @@ typedef enum weir_phase {
 typedef struct weir_stage weir_stage;
 
 typedef struct weir_stage_type {
-    size_t abi_size;   /* sizeof(weir_stage_type), so that later versions can tell what they were given */
+    size_t abi_size;   /* sizeof(weir_stage_type), so that later versions can tell what they were
+                          given */
     size_t state_size; /* bytes of state for each file */
     const char *name;
     const char *help;
     weir_phase phase;
-    unsigned flags;    /* 0 so far */
+    unsigned flags; /* 0 so far */
     /* All but `write` may be NULL. A status other than WEIR_OK ends the file with that class; the
      * message comes from `err`. */
     weir_status (*open)(weir_stage *stage, weir_error *err);
     weir_status (*write)(weir_stage *stage, const void *data, size_t size, weir_error *err);
-    weir_status (*finish)(weir_stage *stage, weir_error *err); /* the body has ended: emit what is left */
-    void (*reset)(weir_stage *stage);                          /* the body starts again at byte 0 */
-    void (*abort)(weir_stage *stage);                          /* last call: release what open took */
+    weir_status (*finish)(weir_stage *stage,
+                          weir_error *err); /* the body has ended: emit what is left */
+    void (*reset)(weir_stage *stage);       /* the body starts again at byte 0 */
+    void (*abort)(weir_stage *stage);       /* last call: release what open took */
 } weir_stage_type;
 
 /* The state of a stage for this file. */
@@ -45,8 +47,8 @@ WEIR_API void *weir_stage_state(weir_stage *stage);
 /* Hands bytes to the next stage, or to the sink. Borrowed until it returns. */
 WEIR_API weir_status weir_emit(weir_stage *stage, const void *data, size_t size, weir_error *err);
 
-/* Puts a stage into the chain of every file of the engine. The table is borrowed until the engine is
- * freed. Before the run. WEIR_USAGE: abi_size or phase are not known here. */
+/* Puts a stage into the chain of every file of the engine. The table is borrowed until the engine
+ * is freed. Before the run. WEIR_USAGE: abi_size or phase are not known here. */
 WEIR_API weir_status weir_engine_register(weir_engine *engine, const weir_stage_type *type,
                                           weir_error *err);
 

@@ -112,10 +112,10 @@ typedef enum weir_grade {
 
 typedef struct weir_error {
     weir_status status;
-    int curl_code;      /* CURLcode, or 0 */
-    int http_status;    /* status code of the response, or 0 */
-    int sys_errno;      /* errno, or 0 */
-    char message[512];  /* one line: what happened, to which thing, and what to do */
+    int curl_code;     /* CURLcode, or 0 */
+    int http_status;   /* status code of the response, or 0 */
+    int sys_errno;     /* errno, or 0 */
+    char message[512]; /* one line: what happened, to which thing, and what to do */
 } weir_error;
 
 /* The short name of a status ("http", "truncated"), as it stands in reports. Any thread. */
@@ -126,7 +126,8 @@ WEIR_API weir_grade weir_status_grade(weir_status status);
 
 /* The version of the library in use, "0.1.0". Compare with WEIR_VERSION. Any thread. */
 WEIR_API const char *weir_version(void);
-/* "name version" of the i-th library that libweir was built with or runs on, or NULL after the last. */
+/* "name version" of the i-th library that libweir was built with or runs on, or NULL after the
+ * last. */
 WEIR_API const char *weir_version_library(size_t i);
 
 /* ---------------------------------------------------------------------------------------------
@@ -145,17 +146,17 @@ typedef struct weir_config weir_config;
 typedef struct weir_option {
     const char *section;
     const char *key;
-    const char *value;    /* default, as text; "" = unset */
-    const char *type;     /* "count", "size", "time", "rate", "boolean", "text", "list", "choice" */
-    const char *allowed;  /* what a value may be, for people: "1..65536", "skip|overwrite|rename" */
-    const char *flag;     /* long flag without dashes, or NULL when only -s sets it */
-    const char *alias;    /* another long flag that means the same, or NULL */
-    char letter;          /* short flag, or 0 */
-    const char *arg;      /* name of the argument in --help, "N", "BYTES/s"; NULL: the flag takes none */
+    const char *value;   /* default, as text; "" = unset */
+    const char *type;    /* "count", "size", "time", "rate", "boolean", "text", "list", "choice" */
+    const char *allowed; /* what a value may be, for people: "1..65536", "skip|overwrite|rename" */
+    const char *flag;    /* long flag without dashes, or NULL when only -s sets it */
+    const char *alias;   /* another long flag that means the same, or NULL */
+    char letter;         /* short flag, or 0 */
+    const char *arg; /* name of the argument in --help, "N", "BYTES/s"; NULL: the flag takes none */
     const char *flag_value; /* the value which a flag without argument sets ("no"), or NULL */
-    bool per_host;        /* may stand in a [host "name"] section */
-    const char *help;     /* one line */
-    bool secret;          /* may hold a password or a token: hide it where options are shown */
+    bool per_host;          /* may stand in a [host "name"] section */
+    const char *help;       /* one line */
+    bool secret;            /* may hold a password or a token: hide it where options are shown */
 } weir_option;
 
 /* Row i of the option table, or NULL after the last. Any thread. */
@@ -175,14 +176,17 @@ WEIR_API weir_status weir_config_set(weir_config *config, const char *name, cons
                                      weir_error *err);
 
 /* The value in force as text, written so that _set would take it again (a list: item by item; they
- * are separated by newlines). Borrowed until the next call with the same config. NULL: no such option. */
+ * are separated by newlines). Borrowed until the next call with the same config. NULL: no such
+ * option. */
 WEIR_API const char *weir_config_get(weir_config *config, const char *name);
 
-/* Where the value in force came from: "default", "weir.ini:12", "command line". Borrowed likewise. */
+/* Where the value in force came from: "default", "weir.ini:12", "command line". Borrowed likewise.
+ */
 WEIR_API const char *weir_config_origin(weir_config *config, const char *name);
 
-/* The name or pattern of the i-th [host "..."] section in order of name, or NULL after the last. With
- * "host NAME section.key", _get and _origin tell what is in force for that host. Borrowed likewise. */
+/* The name or pattern of the i-th [host "..."] section in order of name, or NULL after the last.
+ * With "host NAME section.key", _get and _origin tell what is in force for that host. Borrowed
+ * likewise. */
 WEIR_API const char *weir_config_host_at(weir_config *config, size_t i);
 
 /* ---------------------------------------------------------------------------------------------
@@ -258,10 +262,10 @@ typedef enum weir_save {
  * weir_engine_add, except `callbacks` and `user`, which must live until on_end. */
 typedef struct weir_job {
     const char *url;
-    const char *name;              /* file name below save.dir; NULL: save.name makes it */
-    const char *id;                /* comes back in the result and the report */
-    int64_t size;                  /* expected bytes; 0 or less = unknown */
-    const weir_header *headers;    /* request headers, for the URL's own origin only */
+    const char *name;           /* file name below save.dir; NULL: save.name makes it */
+    const char *id;             /* comes back in the result and the report */
+    int64_t size;               /* expected bytes; 0 or less = unknown */
+    const weir_header *headers; /* request headers, for the URL's own origin only */
     size_t header_count;
     weir_save save;
     const weir_callbacks *callbacks; /* NULL: the engine's */
@@ -285,9 +289,9 @@ WEIR_API void weir_engine_set_callbacks(weir_engine *engine, const weir_callback
  * queue is full. WEIR_INPUT: not a URL. */
 WEIR_API weir_status weir_engine_add(weir_engine *engine, const weir_job *job, weir_error *err);
 
-/* Adds a list: a path, "-" for standard input, or an http(s) URL. `format` is "urls" or "tsv"; NULL:
- * told by content. The list is opened here and read while the run goes on. .gz and .zst lists are
- * decompressed. */
+/* Adds a list: a path, "-" for standard input, or an http(s) URL. `format` is "urls" or "tsv";
+ * NULL: told by content. The list is opened here and read while the run goes on. .gz and .zst lists
+ * are decompressed. */
 WEIR_API weir_status weir_engine_add_source(weir_engine *engine, const char *list,
                                             const char *format, weir_error *err);
 
@@ -305,20 +309,20 @@ WEIR_API void weir_engine_write_to_fd(weir_engine *engine, int fd, const char *w
 WEIR_API void weir_engine_set_dry_run(weir_engine *engine, bool dry_run);
 
 typedef enum weir_event_kind {
-    WEIR_EVENT_RETRY,   /* a request failed and will be tried again; error says why */
-    WEIR_EVENT_HELD,    /* a host asked us to wait */
-    WEIR_EVENT_END,     /* a job ended; result is set. Follows on_end */
-    WEIR_EVENT_WARNING  /* something worth a line; text is set */
+    WEIR_EVENT_RETRY,  /* a request failed and will be tried again; error says why */
+    WEIR_EVENT_HELD,   /* a host asked us to wait */
+    WEIR_EVENT_END,    /* a job ended; result is set. Follows on_end */
+    WEIR_EVENT_WARNING /* something worth a line; text is set */
 } weir_event_kind;
 
 typedef struct weir_event {
     weir_event_kind kind;
-    const char *url;         /* or NULL */
-    const char *host;        /* WEIR_EVENT_HELD */
-    int64_t wait_ms;         /* RETRY, HELD: time until the next try */
-    int attempt;             /* RETRY: tries so far */
-    const char *text;        /* WARNING */
-    const weir_error *error; /* RETRY, HELD */
+    const char *url;           /* or NULL */
+    const char *host;          /* WEIR_EVENT_HELD */
+    int64_t wait_ms;           /* RETRY, HELD: time until the next try */
+    int attempt;               /* RETRY: tries so far */
+    const char *text;          /* WARNING */
+    const weir_error *error;   /* RETRY, HELD */
     const weir_result *result; /* END */
 } weir_event;
 
@@ -328,15 +332,15 @@ WEIR_API void weir_engine_on_event(weir_engine *engine,
                                    void *user);
 
 typedef struct weir_stats {
-    uint64_t found;        /* records read so far */
-    bool all_found;        /* every list has been read to its end: `found` is the total */
+    uint64_t found; /* records read so far */
+    bool all_found; /* every list has been read to its end: `found` is the total */
     uint64_t done, skipped, failed, retried;
-    uint64_t unchecked;    /* part of skipped: exists, origin unknown */
-    uint64_t duplicates;   /* part of skipped: same URL earlier in the list */
-    int64_t bytes;         /* body bytes received in this run */
-    int64_t bytes_known;   /* sizes of the files that have begun, less what earlier runs had */
-    int in_flight;         /* transfers under way */
-    int waiting;           /* jobs that wait for a retry or a held host */
+    uint64_t unchecked;  /* part of skipped: exists, origin unknown */
+    uint64_t duplicates; /* part of skipped: same URL earlier in the list */
+    int64_t bytes;       /* body bytes received in this run */
+    int64_t bytes_known; /* sizes of the files that have begun, less what earlier runs had */
+    int in_flight;       /* transfers under way */
+    int waiting;         /* jobs that wait for a retry or a held host */
     int64_t elapsed_ms;
 } weir_stats;
 
@@ -344,10 +348,10 @@ typedef struct weir_stats {
 WEIR_API void weir_engine_stats(weir_engine *engine, weir_stats *out);
 
 typedef struct weir_transfer_info {
-    char name[128];       /* file name or URL, safe to print: no control characters, valid UTF-8 */
-    int64_t bytes, size;  /* size -1 = unknown */
+    char name[128];      /* file name or URL, safe to print: no control characters, valid UTF-8 */
+    int64_t bytes, size; /* size -1 = unknown */
     int64_t elapsed_ms;
-    bool paused;          /* by a limit or a slow reader */
+    bool paused; /* by a limit or a slow reader */
 } weir_transfer_info;
 
 /* Fills at most `max` rows with the largest transfers in flight, largest first; returns how many.
@@ -357,16 +361,16 @@ WEIR_API size_t weir_engine_transfers(weir_engine *engine, weir_transfer_info *o
 typedef struct weir_summary {
     weir_stats stats;
     uint64_t failed_by_class[WEIR_STATUS_COUNT];
-    weir_status stopped_by;  /* WEIR_OK, WEIR_DISK, WEIR_CANCELLED (by weir_engine_cancel) or
-                                WEIR_HTTP (run.max_failures reached) */
-    bool per_host_bound;     /* limits.per_host kept transfer slots empty for most of the run */
-    bool reader_gone;        /* the reader of weir_engine_write_to_fd closed the pipe */
-    int64_t peak_rss_bytes;  /* of the process */
+    weir_status stopped_by; /* WEIR_OK, WEIR_DISK, WEIR_CANCELLED (by weir_engine_cancel) or
+                               WEIR_HTTP (run.max_failures reached) */
+    bool per_host_bound;    /* limits.per_host kept transfer slots empty for most of the run */
+    bool reader_gone;       /* the reader of weir_engine_write_to_fd closed the pipe */
+    int64_t peak_rss_bytes; /* of the process */
 } weir_summary;
 
 /* Runs until every job has ended. WEIR_OK: the run ended, whatever became of single URLs (see the
- * summary). Otherwise the run could not go on: WEIR_DISK, WEIR_NOMEM, WEIR_CANCELLED. The summary is
- * filled in every case. */
+ * summary). Otherwise the run could not go on: WEIR_DISK, WEIR_NOMEM, WEIR_CANCELLED. The summary
+ * is filled in every case. */
 WEIR_API weir_status weir_engine_run(weir_engine *engine, weir_summary *out, weir_error *err);
 
 /* Ends the run: transfers are cut, partial files kept for a resume, jobs that have not ended are

@@ -51,6 +51,9 @@ double left_estimate(const weir_stats *s, double bytes_per_s, double files_per_s
      * counted. */
     if (begun >= 1 && s->bytes_known > 0 && s->bytes_known >= s->bytes && bytes_per_s >= 1) {
         double untouched = remaining > flying ? remaining - flying : 0;
+        /* What has ended must be a fair sample before it may speak for what has not begun. */
+        if (untouched > 0 && (s->done < 5 || untouched > 50 * (double)s->done))
+            return -1;
         double mean = (double)s->bytes_known / begun;
         return ((double)(s->bytes_known - s->bytes) + untouched * mean) / bytes_per_s;
     }

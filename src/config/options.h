@@ -62,11 +62,12 @@ struct options {
 #undef OPTION
 };
 
-/* The resolved options of a config; they live as long as it does and do not change while an engine runs. */
+/* The resolved options of a config; they live as long as it does and do not change while an engine
+ * runs. */
 const struct options *config_options(weir_config *config);
 
-/* The options for one host: those of the run, with the keys of every matching [host "..."] section on
- * top, the longest match last. `host` is a name without port, any case. Any thread, once the
+/* The options for one host: those of the run, with the keys of every matching [host "..."] section
+ * on top, the longest match last. `host` is a name without port, any case. Any thread, once the
  * config no longer changes. Never NULL. */
 const struct options *config_for_host(weir_config *config, const char *host);
 

@@ -14,7 +14,8 @@ uint64_t clock_now(void);
 /* Seconds since the epoch (CLOCK_REALTIME). */
 int64_t clock_wall_s(void);
 
-/* A small random generator (xoshiro256**), one an owner; seeded from the system or, in tests, from a number. */
+/* A small random generator (xoshiro256**), one an owner; seeded from the system or, in tests, from
+ * a number. */
 struct rng {
     uint64_t s[4];
 };

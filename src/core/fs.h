@@ -16,9 +16,9 @@
 /* Opens (and makes, with its parents, when `make`) the directory `path`. The caller closes *out. */
 status fs_open_dir(int *out, const char *path, bool make, error *err);
 
-/* Opens `name` ("a/b/c", never absolute, no "." or "..") beneath dirfd. With `make_parents`, missing
- * folders on the way are made (mode 0777 less umask). Returns the descriptor or -errno. O_CLOEXEC and
- * O_NOFOLLOW are always added. */
+/* Opens `name` ("a/b/c", never absolute, no "." or "..") beneath dirfd. With `make_parents`,
+ * missing folders on the way are made (mode 0777 less umask). Returns the descriptor or -errno.
+ * O_CLOEXEC and O_NOFOLLOW are always added. */
 int fs_open_beneath(int dirfd, const char *name, int flags, mode_t mode, bool make_parents);
 
 /* Opens the folder that holds the last component of `name` beneath dirfd, and points *last at that

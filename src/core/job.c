@@ -23,8 +23,8 @@ struct job *job_new(const struct job_text *text)
 {
     size_t url = text_size(text->url), authority = text_size(text->authority);
     size_t name = text_size(text->name), id = text_size(text->id);
-    size_t bytes = sizeof(struct job) + url + authority + name + id + text->headers_size +
-                   text->extra_size;
+    size_t bytes =
+        sizeof(struct job) + url + authority + name + id + text->headers_size + text->extra_size;
     if (bytes > UINT32_MAX)
         return NULL;
     struct job *job = malloc(bytes);

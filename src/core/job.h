@@ -1,9 +1,9 @@
 /* A job: a record of a list on its way through the engine.
  *
- * One allocation, header and text in one piece, so that a lane can keep it, a worker can take it, and
- * the overflow file can hold it as plain bytes of this process. Text is found by offset from the
- * start; offset 0 means "none". Whoever holds the pointer owns the job; `queue_done` or `job_free`
- * ends it.
+ * One allocation, header and text in one piece, so that a lane can keep it, a worker can take it,
+ * and the overflow file can hold it as plain bytes of this process. Text is found by offset from
+ * the start; offset 0 means "none". Whoever holds the pointer owns the job; `queue_done` or
+ * `job_free` ends it.
  */
 #ifndef WEIR_CORE_JOB_H
 #define WEIR_CORE_JOB_H
@@ -17,35 +17,35 @@ struct host;  /* limit/host.h */
 struct fetch; /* engine/fetch.h */
 
 struct job {
-    struct job *next;      /* for the list it is in */
-    uint32_t bytes;        /* of the whole allocation */
-    uint32_t url;          /* normalised, what is asked for first */
-    uint32_t authority;    /* "host:port" of the next request: its lane */
-    uint32_t name;         /* final name below the directory, sanitised; 0 = none needed */
+    struct job *next;   /* for the list it is in */
+    uint32_t bytes;     /* of the whole allocation */
+    uint32_t url;       /* normalised, what is asked for first */
+    uint32_t authority; /* "host:port" of the next request: its lane */
+    uint32_t name;      /* final name below the directory, sanitised; 0 = none needed */
     uint32_t id;
-    uint32_t headers;      /* "Name: value" strings, NUL after each, and one more NUL at the end */
-    uint32_t extra;        /* other columns of the list: name NUL value NUL ... and one more NUL */
-    uint64_t index;        /* position among all records of the run */
-    uint64_t line;         /* in its list, from 1; 0 = added by program */
-    int64_t size;          /* expected, -1 = unknown */
-    uint64_t due;          /* not before this instant (clock.h) */
-    uint64_t started;      /* instant of the first request, 0 = none yet */
-    struct host *host;     /* set by the queue while the job is in it or in flight */
-    struct fetch *fetch;   /* kept alive while the job waits; then `worker` says whose it is */
-    int32_t worker;        /* -1 = any */
-    int32_t holder;        /* the queue's own: the worker that took it last, whose slot it has or had */
-    bool probe;            /* the queue's own: its transfer probes a held host */
-    uint32_t attempts;     /* requests started, hops not counted */
-    uint32_t hops;         /* redirects followed in this attempt */
-    bool host_is_down;     /* set by try_take: do not request, fail at once */
-    weir_status down_class;  /* host_is_down: of the host's last failure */
-    uint32_t down_failures;  /* host_is_down: in a row; few when the host asked to be left alone for
-                                longer than retry.retry_after_max */
-    bool to_file;          /* has a file sink */
-    bool named;            /* its name was given with the URL */
-    bool fresh;            /* nothing of its name was there when the run began */
-    bool overwrite;        /* may replace a final name that exists */
-    bool duplicate;        /* the same URL stands earlier: to be reported as skipped */
+    uint32_t headers;    /* "Name: value" strings, NUL after each, and one more NUL at the end */
+    uint32_t extra;      /* other columns of the list: name NUL value NUL ... and one more NUL */
+    uint64_t index;      /* position among all records of the run */
+    uint64_t line;       /* in its list, from 1; 0 = added by program */
+    int64_t size;        /* expected, -1 = unknown */
+    uint64_t due;        /* not before this instant (clock.h) */
+    uint64_t started;    /* instant of the first request, 0 = none yet */
+    struct host *host;   /* set by the queue while the job is in it or in flight */
+    struct fetch *fetch; /* kept alive while the job waits; then `worker` says whose it is */
+    int32_t worker;      /* -1 = any */
+    int32_t holder;    /* the queue's own: the worker that took it last, whose slot it has or had */
+    bool probe;        /* the queue's own: its transfer probes a held host */
+    uint32_t attempts; /* requests started, hops not counted */
+    uint32_t hops;     /* redirects followed in this attempt */
+    bool host_is_down; /* set by try_take: do not request, fail at once */
+    weir_status down_class; /* host_is_down: of the host's last failure */
+    uint32_t down_failures; /* host_is_down: in a row; few when the host asked to be left alone for
+                               longer than retry.retry_after_max */
+    bool to_file;           /* has a file sink */
+    bool named;             /* its name was given with the URL */
+    bool fresh;             /* nothing of its name was there when the run began */
+    bool overwrite;         /* may replace a final name that exists */
+    bool duplicate;         /* the same URL stands earlier: to be reported as skipped */
     bool exists, unchecked; /* skipped by the feeder: final name exists (without evidence) */
     const weir_callbacks *callbacks;
     void *user;

@@ -182,7 +182,8 @@ static status read_line(struct provenance *p, struct span line)
 status provenance_parse(struct provenance *out, struct span text, error *err)
 {
     if (!span_starts(text, FIRST_LINE))
-        return fail(err, WEIR_RECORD, "the text is no provenance record: it does not begin with "
+        return fail(err, WEIR_RECORD,
+                    "the text is no provenance record: it does not begin with "
                     "\"weir 1\"");
     struct provenance p;
     provenance_init(&p);

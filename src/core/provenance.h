@@ -2,7 +2,8 @@
  *
  * Resume records (beside a .part), the journal, conditional updates and prefetch all keep this. The
  * text form is lines of "key TAB value" under a first line "weir 1"; unknown keys are kept out, a
- * missing first line means that it is not ours. Values are escaped like JSON strings without quotes.
+ * missing first line means that it is not ours. Values are escaped like JSON strings without
+ * quotes.
  *
  * A resume record also says which bytes may be trusted: after a crash of the program, all that were
  * written (`written`, or the file's size when it is smaller); after another boot, only `synced`.
@@ -32,8 +33,8 @@ void provenance_format(const struct provenance *p, struct strbuf *out);
 status provenance_parse(struct provenance *out, struct span text, error *err);
 
 /* The validator that may stand in If-Range (RFC 9110 section 13.1.5): a strong ETag, or a
- * Last-Modified that is at least one second older than Date (RFC 9110 section 8.8.2.2). NULL = none.
- * Borrowed from p. */
+ * Last-Modified that is at least one second older than Date (RFC 9110 section 8.8.2.2). NULL =
+ * none. Borrowed from p. */
 const char *provenance_strong_validator(const struct provenance *p);
 
 #endif

@@ -14,9 +14,9 @@ typedef weir_error error;
 
 #define OK WEIR_OK
 
-/* Fills *err with `st` and the formatted message and returns `st`, so that `return fail(...)` works. */
-status fail(error *err, status st, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Fills *err with `st` and the formatted message and returns `st`, so that `return fail(...)`
+ * works. */
+status fail(error *err, status st, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same, and keeps `sys_errno`; its text is appended to the message after ": ". */
 status fail_errno(error *err, status st, int sys_errno, const char *format, ...)

@@ -29,7 +29,7 @@ struct strbuf {
     bool failed; /* an append did not fit or memory ran out; sticky until strbuf_clear */
 };
 
-void strbuf_free(struct strbuf *b); /* back to all zeros */
+void strbuf_free(struct strbuf *b);  /* back to all zeros */
 void strbuf_clear(struct strbuf *b); /* keeps the memory */
 void strbuf_add(struct strbuf *b, const void *p, size_t n);
 void strbuf_adds(struct strbuf *b, const char *text);

@@ -9,8 +9,8 @@
 
 #include <pthread.h>
 
-/* pthread_create with all signals blocked: they belong to the program, and a write to a closed socket or
- * pipe is an error here, never a signal. 0 or errno. */
+/* pthread_create with all signals blocked: they belong to the program, and a write to a closed
+ * socket or pipe is an error here, never a signal. 0 or errno. */
 int thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
 
 #endif

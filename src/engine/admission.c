@@ -94,8 +94,10 @@ static status claim_name(struct admission *a, bool *duplicate, error *err)
         name_with_hash(&a->other, strbuf_text(&a->name), a->url.text.p);
         use_other_name(a);
     }
-    return fail(err, WEIR_NAME, "%s: another URL of the list has this name, and its place-holder "
-                "too; name it in a TSV list", strbuf_text(&a->other));
+    return fail(err, WEIR_NAME,
+                "%s: another URL of the list has this name, and its place-holder "
+                "too; name it in a TSV list",
+                strbuf_text(&a->other));
 }
 
 /* --on-exist rename: the first stem.N.ext that neither the disk nor the list has. */

@@ -23,7 +23,7 @@ struct candidate {
 /* Scratch that is kept from one to the next. */
 struct admission {
     struct weir_engine *engine;
-    struct name_set *names; /* NULL: names cannot meet, or nothing is saved */
+    struct name_set *names;  /* NULL: names cannot meet, or nothing is saved */
     struct presence *before; /* the run; NULL: not known, or of no use without `names` */
     uint64_t next_index;
     struct url url;
@@ -35,7 +35,8 @@ void admission_close(struct admission *a);
 
 /* Makes a job of the candidate. *verdict is WEIR_DONE when it is to be fetched, else what became of
  * it already (err says why when that is WEIR_FAILED). NULL: out of memory. */
-struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict, error *err);
+struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict,
+                  error *err);
 
 /* The job of a line that cannot be read, for the report. */
 struct job *admit_unreadable(struct admission *a, struct span text, uint64_t line);

@@ -1,8 +1,8 @@
 /* What an answer means for a fetch, and where its bytes go. Worker thread, from within
  * net_loop_wait.
  *
- * The head decides once: error pages and redirects are drained, a body that can be used begins (from
- * byte 0, or where the last one broke off), everything else is cut with a verdict.
+ * The head decides once: error pages and redirects are drained, a body that can be used begins
+ * (from byte 0, or where the last one broke off), everything else is cut with a verdict.
  */
 #include <stdlib.h>
 
@@ -23,17 +23,25 @@ static const char *phrase(int code)
     static const struct {
         int code;
         const char *text;
-    } phrases[] = {{204, "No Content"},          {400, "Bad Request"},
-                   {401, "Unauthorized"},        {403, "Forbidden"},
-                   {404, "Not Found"},           {405, "Method Not Allowed"},
+    } phrases[] = {{204, "No Content"},
+                   {400, "Bad Request"},
+                   {401, "Unauthorized"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {405, "Method Not Allowed"},
                    {407, "Proxy Authentication Required"},
-                   {408, "Request Timeout"},     {410, "Gone"},
+                   {408, "Request Timeout"},
+                   {410, "Gone"},
                    {416, "Range Not Satisfiable"},
-                   {421, "Misdirected Request"}, {425, "Too Early"},
-                   {429, "Too Many Requests"},   {451, "Unavailable For Legal Reasons"},
+                   {421, "Misdirected Request"},
+                   {425, "Too Early"},
+                   {429, "Too Many Requests"},
+                   {451, "Unavailable For Legal Reasons"},
                    {500, "Internal Server Error"},
-                   {501, "Not Implemented"},     {502, "Bad Gateway"},
-                   {503, "Service Unavailable"}, {504, "Gateway Timeout"}};
+                   {501, "Not Implemented"},
+                   {502, "Bad Gateway"},
+                   {503, "Service Unavailable"},
+                   {504, "Gateway Timeout"}};
     for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
         if (phrases[i].code == code)
             return phrases[i].text;
@@ -113,8 +121,8 @@ static void note_size(struct fetch *f, int64_t size)
                               memory_order_relaxed);
 }
 
-/* What was given away cannot be taken back: the body comes again from byte 0, is checked against what
- * was given, and goes on behind it. */
+/* What was given away cannot be taken back: the body comes again from byte 0, is checked against
+ * what was given, and goes on behind it. */
 static status start_replay(struct fetch *f)
 {
     if (!f->replay)
@@ -151,8 +159,8 @@ static status begin_sink(struct fetch *f)
     return st;
 }
 
-/* A name that the server gives counts only before the first byte of a file, and never against a name
- * of the list. */
+/* A name that the server gives counts only before the first byte of a file, and never against a
+ * name of the list. */
 static status use_given_name(struct fetch *f, const struct response *r)
 {
     const struct job *job = f->job;
@@ -230,8 +238,7 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
     bool refused_range = r->http_status == 416 && f->asked_from > 0;
     if (r->http_status != 200 && r->http_status != 203 && r->http_status != 206 && !refused_range)
         return refuse(f, r);
-    struct range_wanted wanted = {f->asked_from, f->held.size, f->held.etag,
-                                  f->held.last_modified};
+    struct range_wanted wanted = {f->asked_from, f->held.size, f->held.etag, f->held.last_modified};
     struct range_answer answer = {r->http_status, r->content_length, r->content_range, r->etag,
                                   r->last_modified};
     int64_t size = -1, until = -1;
@@ -239,7 +246,8 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
     if (range == RANGE_STRANGE)
         return cut(f, fail(&f->verdict, WEIR_HTTP,
                            "the server answered %d, a part of the body, though the whole was asked "
-                           "for", r->http_status));
+                           "for",
+                           r->http_status));
     if (range == RANGE_REFUSED) {
         /* Never spliced, never trusted again for this file: the whole body is asked for. */
         f->no_range = f->restart = true;
@@ -314,7 +322,8 @@ static status replay(struct fetch *f, const char **data, size_t *size)
         return OK;
     return fail(&f->verdict, WEIR_CHECKSUM,
                 "the body changed between two tries, and its first %lld bytes have been given out "
-                "already; run it again from the start", (long long)f->offset);
+                "already; run it again from the start",
+                (long long)f->offset);
 }
 
 static void charge(struct fetch *f, size_t size)

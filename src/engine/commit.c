@@ -31,8 +31,8 @@ struct commit {
     /* guarded by lock */
     struct outcome *inbox, **inbox_end;
     size_t inbox_count;
-    bool asleep;     /* the thread waits on `filled` */
-    bool wants_any;  /* ... and has no group: the first outcome wakes it */
+    bool asleep;    /* the thread waits on `filled` */
+    bool wants_any; /* ... and has no group: the first outcome wakes it */
     bool hurry, closing;
 };
 
@@ -220,8 +220,7 @@ static void publish_run(struct commit *c, struct outcome **run, size_t n)
     for (size_t i = 0; i < n; i++)
         sinks[i] = run[i]->sink;
     const struct sink_type *type = sinks[0]->type;
-    const struct sink_env *env =
-        type == &sink_file ? &c->engine->file_env : &c->engine->stream_env;
+    const struct sink_env *env = type == &sink_file ? &c->engine->file_env : &c->engine->stream_env;
     type->publish(sinks, n, env, errs ? errs : &one);
     for (size_t i = 0; i < n; i++) {
         const error *err = errs ? &errs[i] : &one;
@@ -324,8 +323,7 @@ static void *commit_main(void *arg)
             list = o->next;
             take(c, o);
         }
-        if (c->group_count &&
-            (hurry || closing || clock_now() >= c->group_since + GROUP_AGE))
+        if (c->group_count && (hurry || closing || clock_now() >= c->group_since + GROUP_AGE))
             publish_group(c);
         if (!c->group_count)
             flush_reports(c);

@@ -136,7 +136,8 @@ static enum try_result open_under(struct fetch *f, const char *name, struct sink
     struct sink *sink = NULL;
     bool replace;
     provenance_init(&from);
-    /* What stands there is a matter of replacing or not, which the sink has to know at its opening. */
+    /* What stands there is a matter of replacing or not, which the sink has to know at its opening.
+     */
     enum try_result seen = look_under(f, name, &replace, err);
     if (seen != TRY_OPENED)
         return seen;
@@ -174,7 +175,8 @@ static void candidate(struct strbuf *out, const struct fetch *f, const char *nam
 }
 
 /* The sink borrows its name until it is closed: the outcome owns the text. */
-static status take_over(struct fetch *f, const char *name, struct sink **sink, bool *skip, error *err)
+static status take_over(struct fetch *f, const char *name, struct sink **sink, bool *skip,
+                        error *err)
 {
     unsigned tries = f->worker->engine->options->save_on_exist == ON_EXIST_RENAME ? NUMBERS_MAX : 2;
     struct strbuf text = {0};

@@ -1,8 +1,9 @@
 /* The end of a transfer, and what it means for the fetch: done, a hop, another try, or failed.
  * Worker thread.
  *
- * Two rules hold the order together: the slot is freed exactly once for each time that the queue has
- * handed the job out, and after queue_put_later or commit_post the job belongs to somebody else.
+ * Two rules hold the order together: the slot is freed exactly once for each time that the queue
+ * has handed the job out, and after queue_put_later or commit_post the job belongs to somebody
+ * else.
  */
 #include <stdio.h>
 #include <stdlib.h>

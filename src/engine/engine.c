@@ -108,8 +108,7 @@ weir_status weir_engine_register(weir_engine *e, const weir_stage_type *type, we
     if (!type || type->abi_size != sizeof *type || type->phase > WEIR_PHASE_TAP || !type->write)
         return fail(err, WEIR_USAGE, "the stage \"%s\" was built for another version of weir",
                     type && type->name ? type->name : "");
-    const weir_stage_type **stages =
-        realloc(e->stages, (e->stage_count + 1) * sizeof *e->stages);
+    const weir_stage_type **stages = realloc(e->stages, (e->stage_count + 1) * sizeof *e->stages);
     if (!stages)
         return fail(err, WEIR_NOMEM, "out of memory");
     e->stages = stages;
@@ -152,7 +151,8 @@ static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks)
     if (!raw)
         return NULL;
     raw->size = job->size > 0 ? job->size : -1;
-    raw->to_file = job->save == WEIR_SAVE_YES || (job->save == WEIR_SAVE_AUTO && !callbacks->on_data);
+    raw->to_file =
+        job->save == WEIR_SAVE_YES || (job->save == WEIR_SAVE_AUTO && !callbacks->on_data);
     raw->callbacks = job->callbacks;
     raw->user = job->user;
     return raw;

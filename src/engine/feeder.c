@@ -132,8 +132,12 @@ static bool has_added(struct weir_engine *e)
 
 static status feed_record(struct admission *a, const struct record *r)
 {
-    struct candidate c = {.url = r->url, .name = r->name, .id = r->id, .extra = r->extra,
-                          .size = r->size, .line = r->line};
+    struct candidate c = {.url = r->url,
+                          .name = r->name,
+                          .id = r->id,
+                          .extra = r->extra,
+                          .size = r->size,
+                          .line = r->line};
     return feed(a, &c);
 }
 

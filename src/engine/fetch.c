@@ -123,7 +123,8 @@ static status open_sink(struct fetch *f, error *err)
     if (ours && provenance_strong_validator(&from)) {
         f->held = from;
         f->offset = from.written;
-        /* A part that is whole already: its last byte is asked for again, to hear that it still is. */
+        /* A part that is whole already: its last byte is asked for again, to hear that it still is.
+         */
         if (from.size > 0 && f->offset >= from.size)
             f->offset = from.size - 1;
         return OK;
@@ -258,7 +259,8 @@ static void fail_for_host(struct fetch *f)
     begin_attempt(f);
     if (job->down_failures < HOST_DOWN_FAILURES)
         fail(&f->verdict, WEIR_RATE_LIMITED,
-             "%s asked for a longer pause than retry.retry_after_max; this URL was not tried", host);
+             "%s asked for a longer pause than retry.retry_after_max; this URL was not tried",
+             host);
     else
         fail(&f->verdict, job->down_class ? job->down_class : WEIR_CONNECT,
              "%s is down: it failed %u times in a row; this URL was not tried", host,

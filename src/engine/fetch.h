@@ -1,5 +1,5 @@
-/* A fetch: a job being worked on. It owns the sink, the chain, the offset reached and what vouches for it, from
- * take to end, over all the transfers that it takes to get there.
+/* A fetch: a job being worked on. It owns the sink, the chain, the offset reached and what vouches
+ * for it, from take to end, over all the transfers that it takes to get there.
  *
  *   fetch_take ── request ──> answer_head ──> answer_data ... ──> answer_end
  *                    ^                                              │
@@ -18,51 +18,51 @@
 #include "engine/worker.h"
 
 struct fetch {
-    struct fetch *prev, *next;       /* worker->fetches */
-    struct fetch *wait_next;         /* worker->paused or ->blocked */
+    struct fetch *prev, *next; /* worker->fetches */
+    struct fetch *wait_next;   /* worker->paused or ->blocked */
     struct worker *worker;
     struct job *job;
     const weir_callbacks *callbacks; /* never NULL */
     void *user;
-    struct outcome *outcome;         /* made first, so that the end cannot fail */
-    struct sink *sink;               /* NULL: callbacks only */
+    struct outcome *outcome; /* made first, so that the end cannot fail */
+    struct sink *sink;       /* NULL: callbacks only */
     struct sink_spec spec;
-    struct chain *chain;             /* NULL: no stages */
-    struct transfer *transfer;       /* NULL: none under way */
+    struct chain *chain;       /* NULL: no stages */
+    struct transfer *transfer; /* NULL: none under way */
 
     /* the request */
-    char *url;                       /* redirect target; NULL = the job's URL */
-    bool from_public;                /* the hop before came from a public address */
-    bool no_range;                   /* the server's answers to Range cannot be used */
+    char *url;        /* redirect target; NULL = the job's URL */
+    bool from_public; /* the hop before came from a public address */
+    bool no_range;    /* the server's answers to Range cannot be used */
 
     /* the body */
-    struct provenance held;          /* what vouches for the bytes 0..offset */
-    int64_t offset;                  /* bytes consumed: in the sink, given to the callbacks */
+    struct provenance held; /* what vouches for the bytes 0..offset */
+    int64_t offset;         /* bytes consumed: in the sink, given to the callbacks */
     _Atomic int64_t shown_offset, shown_size; /* for those who look */
-    bool sink_begun;                 /* the sink stands at `offset` */
-    bool begun;                      /* on_begin was called for what is held */
-    bool delivered;                  /* callbacks or a stream have had bytes of it in this run */
-    struct running_hash *hash;       /* of the bytes 0..offset, where they cannot be taken back */
-    struct running_hash *replay;     /* of the bytes that come again */
-    int64_t replay_at;               /* how far they have come; only while `replaying` */
+    bool sink_begun;                          /* the sink stands at `offset` */
+    bool begun;                               /* on_begin was called for what is held */
+    bool delivered;              /* callbacks or a stream have had bytes of it in this run */
+    struct running_hash *hash;   /* of the bytes 0..offset, where they cannot be taken back */
+    struct running_hash *replay; /* of the bytes that come again */
+    int64_t replay_at;           /* how far they have come; only while `replaying` */
     bool replaying;
 
     /* this attempt */
     uint64_t attempt_started;
-    int64_t attempt_from;            /* offset at its start */
-    int64_t asked_from;              /* Range that was asked for, 0 = none */
-    int64_t until;                   /* the answer ends at this offset, -1 = unknown */
-    bool good;                       /* the body is being taken */
-    bool skip;                       /* the file that the server named is there already */
-    bool restart;                    /* ask again at once without Range; no attempt is spent */
+    int64_t attempt_from; /* offset at its start */
+    int64_t asked_from;   /* Range that was asked for, 0 = none */
+    int64_t until;        /* the answer ends at this offset, -1 = unknown */
+    bool good;            /* the body is being taken */
+    bool skip;            /* the file that the server named is there already */
+    bool restart;         /* ask again at once without Range; no attempt is spent */
     int http_status;
     int64_t retry_after_ns;
-    int64_t mtime;                   /* Last-Modified, -1 = none */
-    char *location;                  /* of a redirect */
-    error verdict;                   /* ours; status OK = nothing to object */
+    int64_t mtime;  /* Last-Modified, -1 = none */
+    char *location; /* of a redirect */
+    error verdict;  /* ours; status OK = nothing to object */
 
     /* pauses */
-    uint64_t resume_at;              /* 0 = not paused by a limit */
+    uint64_t resume_at; /* 0 = not paused by a limit */
     bool is_blocked;
 };
 

@@ -66,8 +66,8 @@ static const struct reader_type list_reader_type = {
     .name = "list", .read = list_read, .rewind = list_rewind, .close = list_close};
 
 /* Takes fd when `own`, also on failure. */
-static status list_reader_open(struct reader **out, int fd, bool own, const char *name,
-                               int stop_fd, error *err)
+static status list_reader_open(struct reader **out, int fd, bool own, const char *name, int stop_fd,
+                               error *err)
 {
     struct stat st;
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
@@ -82,8 +82,11 @@ static status list_reader_open(struct reader **out, int fd, bool own, const char
             close(fd);
         return fail(err, WEIR_NOMEM, "out of memory");
     }
-    *l = (struct list_reader){.head.type = &list_reader_type, .fd = fd, .stop_fd = stop_fd,
-                              .own = own, .waits = !S_ISREG(st.st_mode)};
+    *l = (struct list_reader){.head.type = &list_reader_type,
+                              .fd = fd,
+                              .stop_fd = stop_fd,
+                              .own = own,
+                              .waits = !S_ISREG(st.st_mode)};
     memcpy(l->name, name, size);
     *out = &l->head;
     return OK;

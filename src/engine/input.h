@@ -15,10 +15,12 @@ struct input {
 };
 
 /* Opens `list`: a path, "-", or an http(s) URL, which is fetched into an unlinked temporary file
- * first. `stop_fd` becoming readable ends a read that waits for a pipe. Reads nothing from a pipe. */
+ * first. `stop_fd` becoming readable ends a read that waits for a pipe. Reads nothing from a pipe.
+ */
 status input_open(struct input **out, const char *list, const char *format, int stop_fd,
                   weir_config *config, error *err);
-/* Makes a source of it, which reads its first bytes: the feeder's, for they may be long in coming. */
+/* Makes a source of it, which reads its first bytes: the feeder's, for they may be long in coming.
+ */
 status input_start(struct input *input, error *err);
 void input_free(struct input *input); /* takes NULL */
 

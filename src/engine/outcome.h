@@ -10,27 +10,27 @@
 
 struct outcome {
     struct outcome *next;
-    struct job *job;      /* owned; NULL: this is an event */
-    struct sink *sink;    /* owned, sealed; NULL: nothing to publish */
-    char *origin;         /* owned; the sink borrows it */
-    char *path;           /* owned; the name that the server gave; NULL = the job's */
-    char *final_url;      /* owned; NULL = the job's URL */
-    error *error;         /* owned; NULL = none */
+    struct job *job;   /* owned; NULL: this is an event */
+    struct sink *sink; /* owned, sealed; NULL: nothing to publish */
+    char *origin;      /* owned; the sink borrows it */
+    char *path;        /* owned; the name that the server gave; NULL = the job's */
+    char *final_url;   /* owned; NULL = the job's URL */
+    error *error;      /* owned; NULL = none */
     weir_outcome result;
     int http_status;
     int64_t bytes, resumed_from;
-    uint64_t ended;       /* instant */
-    bool requested;       /* at least one request was made */
-    bool silent;          /* cancelled: on_end is called, but it counts as not ended */
+    uint64_t ended; /* instant */
+    bool requested; /* at least one request was made */
+    bool silent;    /* cancelled: on_end is called, but it counts as not ended */
     /* for events */
     weir_event_kind event;
-    char *text;           /* owned: warning text, or the URL */
-    char *host;           /* owned */
+    char *text; /* owned: warning text, or the URL */
+    char *host; /* owned */
     int64_t wait_ms;
     int attempt;
 };
 
-struct outcome *outcome_new(void); /* zeroed; NULL: out of memory */
+struct outcome *outcome_new(void);    /* zeroed; NULL: out of memory */
 void outcome_free(struct outcome *o); /* not the job; takes NULL */
 /* Keeps a copy of *err. */
 void outcome_set_error(struct outcome *o, const error *err);

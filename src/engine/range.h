@@ -17,15 +17,15 @@ bool content_range_parse(struct content_range *out, const char *text);
 
 /* What was asked for, and what is known of the body so far. */
 struct range_wanted {
-    int64_t from;     /* 0: the whole body, no Range was sent */
-    int64_t size;     /* of the whole body as known before, -1 = unknown */
+    int64_t from;                     /* 0: the whole body, no Range was sent */
+    int64_t size;                     /* of the whole body as known before, -1 = unknown */
     const char *etag, *last_modified; /* of what we hold; NULL = none */
 };
 
 struct range_answer {
     int http_status;
-    int64_t content_length;     /* -1 = not announced */
-    const char *content_range;  /* NULL = absent */
+    int64_t content_length;    /* -1 = not announced */
+    const char *content_range; /* NULL = absent */
     const char *etag, *last_modified;
 };
 
@@ -36,8 +36,9 @@ enum range_verdict {
     RANGE_STRANGE  /* a part that nobody asked for */
 };
 
-/* Judges a 200, 203, 206 or 416 answer. On WHOLE and PART, *size is the size of the whole body or -1, and *until the
- * offset at which this answer ends, or -1 when only the end of the connection tells. */
+/* Judges a 200, 203, 206 or 416 answer. On WHOLE and PART, *size is the size of the whole body or
+ * -1, and *until the offset at which this answer ends, or -1 when only the end of the connection
+ * tells. */
 enum range_verdict range_judge(const struct range_wanted *wanted, const struct range_answer *answer,
                                int64_t *size, int64_t *until);
 

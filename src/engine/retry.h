@@ -9,25 +9,27 @@
 #include "limit/host.h"
 
 struct retry_facts {
-    status outcome;          /* class of what happened; OK never comes here */
-    int http_status;         /* 0 = none */
-    bool answered;           /* the head of an answer had arrived */
-    int64_t retry_after_ns;  /* -1 = none */
-    uint32_t attempts;       /* spent, this one included */
-    bool progressed;         /* this attempt brought the body further: back-off starts from its first step */
+    status outcome;         /* class of what happened; OK never comes here */
+    int http_status;        /* 0 = none */
+    bool answered;          /* the head of an answer had arrived */
+    int64_t retry_after_ns; /* -1 = none */
+    uint32_t attempts;      /* spent, this one included */
+    bool
+        progressed; /* this attempt brought the body further: back-off starts from its first step */
 };
 
 enum retry_action { RETRY_AT, RETRY_GIVE_UP };
 
 struct retry_decision {
     enum retry_action action;
-    uint64_t at;                 /* RETRY_AT: instant */
-    status outcome;              /* GIVE_UP: class to report (http, or rate_limited after holds) */
-    struct host_report host;     /* for the host entry, whatever the action */
+    uint64_t at;             /* RETRY_AT: instant */
+    status outcome;          /* GIVE_UP: class to report (http, or rate_limited after holds) */
+    struct host_report host; /* for the host entry, whatever the action */
 };
 
 /* Full jitter: uniform in [0, min(backoff_max, backoff * 2^(attempts-1))]
- * (AWS Architecture Blog, "Exponential Backoff And Jitter"; Retry-After: RFC 9110 section 10.2.3). */
+ * (AWS Architecture Blog, "Exponential Backoff And Jitter"; Retry-After: RFC 9110 section 10.2.3).
+ */
 struct retry_decision retry_decide(const struct retry_facts *facts, const struct options *options,
                                    uint64_t now, struct rng *rng);
 

@@ -129,8 +129,8 @@ static status open_writer(struct weir_engine *e, error *err)
 {
     if (saves_files(e))
         return OK;
-    status st = stream_writer_open(&e->writer, e->out_fd, e->out_name, e->stop_fd, wake_workers, e,
-                                   err);
+    status st =
+        stream_writer_open(&e->writer, e->out_fd, e->out_name, e->stop_fd, wake_workers, e, err);
     e->stream_env = (struct sink_env){
         .dirfd = -1, .dir = e->out_name, .options = e->options, .writer = e->writer};
     return st;
@@ -220,8 +220,8 @@ static void close_run(struct weir_engine *e, error *err, status *st)
     }
 }
 
-/* Jobs that were added and that no thread has seen, because the run was stopped or never began: they
- * hear of their end too. No thread is left that could call back meanwhile. */
+/* Jobs that were added and that no thread has seen, because the run was stopped or never began:
+ * they hear of their end too. No thread is left that could call back meanwhile. */
 static void end_added(struct weir_engine *e)
 {
     error err;

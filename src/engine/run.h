@@ -56,12 +56,12 @@ struct weir_engine {
     char *out_name;
 
     /* the run itself */
-    int dirfd;                      /* save.dir; -1 where it does not exist yet (dry run) */
-    int stop_fd;                    /* eventfd, readable once the run is to stop */
+    int dirfd;   /* save.dir; -1 where it does not exist yet (dry run) */
+    int stop_fd; /* eventfd, readable once the run is to stop */
     struct sink_env file_env, stream_env;
     struct stream_writer *writer;
     struct queue *queue;
-    struct pacer pacer;             /* limits.bandwidth */
+    struct pacer pacer; /* limits.bandwidth */
     struct worker *workers;
     uint32_t worker_count;
     struct commit *commit;
@@ -70,24 +70,24 @@ struct weir_engine {
     struct counters counters;
     _Atomic bool running;
     _Atomic bool stopping;
-    _Atomic bool draining;          /* take no more, let what is in flight end (save.min_free) */
+    _Atomic bool draining; /* take no more, let what is in flight end (save.min_free) */
     _Atomic uint64_t next_disk_check;
 
-    char *first_origin;             /* "scheme://host:port" of the first URL: credentials bind to
-                                       it. Set by the feeder before the first job is queued */
+    char *first_origin; /* "scheme://host:port" of the first URL: credentials bind to
+                           it. Set by the feeder before the first job is queued */
     _Atomic bool said_credentials;
-    _Atomic uint64_t unsettled;     /* jobs admitted that may still need a transfer */
-    _Atomic uint64_t unfinished;    /* jobs admitted whose on_end has not returned */
+    _Atomic uint64_t unsettled;  /* jobs admitted that may still need a transfer */
+    _Atomic uint64_t unfinished; /* jobs admitted whose on_end has not returned */
 
     pthread_mutex_t lock;
     /* guarded by lock */
     struct job *added, **added_end; /* by weir_engine_add: raw, not named yet; for the feeder */
     size_t added_count;
-    bool kept_open;                 /* weir_engine_keep_open without its _finish */
-    bool fed;                       /* the feeder has ended: nothing more can be added */
-    pthread_cond_t feed;            /* for the feeder: added, finished, or stopping */
-    pthread_cond_t room;            /* for weir_engine_add: the feeder has taken some */
-    status stop_status;             /* why the run stops; OK = it does not */
+    bool kept_open;      /* weir_engine_keep_open without its _finish */
+    bool fed;            /* the feeder has ended: nothing more can be added */
+    pthread_cond_t feed; /* for the feeder: added, finished, or stopping */
+    pthread_cond_t room; /* for weir_engine_add: the feeder has taken some */
+    status stop_status;  /* why the run stops; OK = it does not */
     error stop_error;
 };
 

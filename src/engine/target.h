@@ -1,4 +1,5 @@
-/* What stands where a file is to go, and what that means for it (DESIGN 4.2: a skip needs evidence).
+/* What stands where a file is to go, and what that means for it (DESIGN 4.2: a skip needs
+ * evidence).
  */
 #ifndef WEIR_ENGINE_TARGET_H
 #define WEIR_ENGINE_TARGET_H
@@ -6,12 +7,12 @@
 #include "core/status.h"
 
 enum target {
-    TARGET_FREE,      /* nothing */
-    TARGET_SAME,      /* a file, and its kept origin and size say that it is this one */
-    TARGET_STALE,     /* a file of this origin, but not of the size that the list gives */
-    TARGET_OTHER,     /* a file of another origin */
-    TARGET_UNKNOWN,   /* a file that says nothing of its origin */
-    TARGET_BLOCKED    /* a folder, a link or a file in the way: err tells */
+    TARGET_FREE,    /* nothing */
+    TARGET_SAME,    /* a file, and its kept origin and size say that it is this one */
+    TARGET_STALE,   /* a file of this origin, but not of the size that the list gives */
+    TARGET_OTHER,   /* a file of another origin */
+    TARGET_UNKNOWN, /* a file that says nothing of its origin */
+    TARGET_BLOCKED  /* a folder, a link or a file in the way: err tells */
 };
 
 /* Looks at `name` beneath dirfd (-1: TARGET_FREE). `origin` is the URL without secrets; size -1 =

@@ -35,7 +35,8 @@ status worker_open(struct worker *w, struct weir_engine *engine, uint32_t index,
     pthread_mutex_init(&w->lock, NULL);
     rng_seed(&w->rng, 0);
     const struct options *o = engine->options;
-    uint32_t share = ((uint32_t)o->run_concurrency + engine->worker_count - 1) / engine->worker_count;
+    uint32_t share =
+        ((uint32_t)o->run_concurrency + engine->worker_count - 1) / engine->worker_count;
     struct net_loop_env env = {
         .options = o, .receive_buffer = receive_buffer(o), .transfers = share};
     return net_loop_open(&w->loop, &env, err);
@@ -79,7 +80,8 @@ static void stop_for_disk(struct weir_engine *e)
         return;
     error err;
     fail(&err, WEIR_DISK,
-         "%s: less than save.min_free (%lld bytes) is left; free space and run the same command again",
+         "%s: less than save.min_free (%lld bytes) is left; free space and run the same command "
+         "again",
          e->file_env.dir, (long long)e->options->save_min_free);
     run_stop(e, WEIR_DISK, &err);
 }
@@ -150,10 +152,10 @@ static void describe(const struct fetch *f, uint64_t now, weir_transfer_info *ro
     size_t n = text.n < sizeof row->name - 1 ? text.n : sizeof row->name - 1;
     while (n < text.n && n > 0 && ((unsigned char)text.p[n] & 0xC0) == 0x80)
         n--; /* not in the middle of a character */
-    *row = (weir_transfer_info){
-        .bytes = atomic_load_explicit(&f->shown_offset, memory_order_relaxed),
-        .size = atomic_load_explicit(&f->shown_size, memory_order_relaxed),
-        .elapsed_ms = (int64_t)(now - f->attempt_started) / NS_PER_MS};
+    *row =
+        (weir_transfer_info){.bytes = atomic_load_explicit(&f->shown_offset, memory_order_relaxed),
+                             .size = atomic_load_explicit(&f->shown_size, memory_order_relaxed),
+                             .elapsed_ms = (int64_t)(now - f->attempt_started) / NS_PER_MS};
     memcpy(row->name, strbuf_text(&text), n);
     strbuf_free(&text);
 }

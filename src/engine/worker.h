@@ -1,8 +1,8 @@
 /* A worker: one thread, one loop of transfers, and the fetches that live in it.
  *
- * It takes jobs while it has slots, waits in one place (net_loop_wait), and resumes the transfers that a
- * limit or a full reader has paused. Everything of a fetch happens here, so a fetch needs no lock;
- * only the list of fetches is shared, with those who look at what is in flight.
+ * It takes jobs while it has slots, waits in one place (net_loop_wait), and resumes the transfers
+ * that a limit or a full reader has paused. Everything of a fetch happens here, so a fetch needs no
+ * lock; only the list of fetches is shared, with those who look at what is in flight.
  */
 #ifndef WEIR_ENGINE_WORKER_H
 #define WEIR_ENGINE_WORKER_H
@@ -19,12 +19,12 @@ struct worker {
     bool started;
     struct net_loop *loop;
     struct rng rng;
-    uint32_t in_flight;     /* slots held */
-    struct fetch *paused;   /* until an instant, earliest first */
-    struct fetch *blocked;  /* until a sink has room */
+    uint32_t in_flight;    /* slots held */
+    struct fetch *paused;  /* until an instant, earliest first */
+    struct fetch *blocked; /* until a sink has room */
     pthread_mutex_t lock;
     /* guarded by lock for other threads; only the worker writes */
-    struct fetch *fetches;  /* with a transfer under way */
+    struct fetch *fetches; /* with a transfer under way */
 };
 
 status worker_open(struct worker *w, struct weir_engine *engine, uint32_t index, error *err);

@@ -27,8 +27,8 @@ void bucket_init(struct bucket *b, double units_per_s)
     /* After a pause, 1 + burst_ns / ns_per_unit units may go at once: 20 ms' worth where that is
      * more than one. Below that, half a unit and at most 10 ms are credited, so that late asks do
      * not add up. */
-    b->burst_ns = (uint64_t)(b->ns_per_unit <= BURST_NS ? BURST_NS - b->ns_per_unit / 2
-                                                        : BURST_NS / 2);
+    b->burst_ns =
+        (uint64_t)(b->ns_per_unit <= BURST_NS ? BURST_NS - b->ns_per_unit / 2 : BURST_NS / 2);
 }
 
 uint64_t bucket_ready(const struct bucket *b, uint64_t now)

@@ -180,8 +180,7 @@ void host_put(struct host_table *t, struct host *h)
 
 static bool has_failed_enough(const struct host *h, uint64_t now)
 {
-    return h->failures >= HOST_DOWN_FAILURES &&
-           now >= h->first_failure + (uint64_t)HOST_DOWN_AFTER;
+    return h->failures >= HOST_DOWN_FAILURES && now >= h->first_failure + (uint64_t)HOST_DOWN_AFTER;
 }
 
 bool host_is_down(const struct host *h, uint64_t now)

@@ -1,15 +1,15 @@
 /* The host table: one entry a host ("name:port"), where everything lives that holds for the whole
  * host: transfers in flight, buckets, hold-until, failures in a row.
  *
- * Guarded by its owner's lock (the queue's), except `pacer`, which any thread may charge. Pure: `now`
- * is an argument. An entry lives while it is referenced (jobs queued, waiting or in flight); an idle one
- * is kept for what it remembers and evicted, oldest first, when there are many: ten million hosts
- * stay flat.
+ * Guarded by its owner's lock (the queue's), except `pacer`, which any thread may charge. Pure:
+ * `now` is an argument. An entry lives while it is referenced (jobs queued, waiting or in flight);
+ * an idle one is kept for what it remembers and evicted, oldest first, when there are many: ten
+ * million hosts stay flat.
  *
  * Life of a hold: an answer 429 or 503 holds the host until an instant. Then one request probes it
- * while the others wait on; when that goes well the host is open again, when it is refused the host is
- * held anew. A host that could not be reached, or refused its probes, 20 times in a row over at least
- * five minutes is down: its jobs fail at once, except one probe each minute.
+ * while the others wait on; when that goes well the host is open again, when it is refused the host
+ * is held anew. A host that could not be reached, or refused its probes, 20 times in a row over at
+ * least five minutes is down: its jobs fail at once, except one probe each minute.
  */
 #ifndef WEIR_LIMIT_HOST_H
 #define WEIR_LIMIT_HOST_H
@@ -29,18 +29,18 @@ struct host {
     char *authority;               /* "name:port", lower case */
     void *lane;                    /* the queue's own */
     /* guarded by the owner's lock */
-    struct bucket requests;        /* limits.host_rate */
+    struct bucket requests; /* limits.host_rate */
     uint32_t in_flight;
     uint32_t references;
-    uint64_t held_until;           /* 0 = open */
-    bool probing;                  /* a probe is in flight, or the next request will be one */
-    uint32_t failures;             /* in a row: unreachable, or refused while probing */
-    uint64_t first_failure;        /* instant of the first of them */
-    status last_failure;           /* class of the last of them */
-    uint64_t next_probe;           /* while down */
-    bool probe_in_flight;          /* while probing: it has started and not ended */
-    uint64_t last_used;            /* instant of the last start or end */
-    bool remembers;                /* while idle: which of the table's idle lists it is in */
+    uint64_t held_until;    /* 0 = open */
+    bool probing;           /* a probe is in flight, or the next request will be one */
+    uint32_t failures;      /* in a row: unreachable, or refused while probing */
+    uint64_t first_failure; /* instant of the first of them */
+    status last_failure;    /* class of the last of them */
+    uint64_t next_probe;    /* while down */
+    bool probe_in_flight;   /* while probing: it has started and not ended */
+    uint64_t last_used;     /* instant of the last start or end */
+    bool remembers;         /* while idle: which of the table's idle lists it is in */
     struct host *idle_prev, *idle_next, *chain; /* the table's own */
 };
 
@@ -56,8 +56,8 @@ struct host_report {
     enum host_verdict verdict;
     status failure;      /* class, for UNREACHABLE and REFUSED */
     uint64_t hold_until; /* instant, for REFUSED; 0 = do not hold */
-    bool too_long;       /* REFUSED for longer than a job may wait: down until hold_until, at once */
-    bool probe;          /* the queue's own: this transfer was the probe */
+    bool too_long; /* REFUSED for longer than a job may wait: down until hold_until, at once */
+    bool probe;    /* the queue's own: this transfer was the probe */
 };
 
 struct host_table;
@@ -82,8 +82,8 @@ uint64_t host_admit(const struct host *h, uint64_t now);
 /* True while down and no probe is due: its jobs are to fail at once. */
 bool host_is_down(const struct host *h, uint64_t now);
 
-/* Counts a request that starts now; true when it is the probe of a held host. While the host is down it
- * only counts the slot. */
+/* Counts a request that starts now; true when it is the probe of a held host. While the host is
+ * down it only counts the slot. */
 bool host_started(struct host *h, uint64_t now);
 /* A good answer has begun, and may take long to end: a held host is open again. `probe` as
  * host_started said. */

@@ -65,8 +65,8 @@ struct transfer {
     CURLSH *share;
     enum credentials credentials;
     bool netrc;
-    bool small_buffer; /* receives into RECEIVE_SMALL bytes */
-    bool worn; /* to be reset before it is used again */
+    bool small_buffer;        /* receives into RECEIVE_SMALL bytes */
+    bool worn;                /* to be reset before it is used again */
     struct curl_slist *nodes; /* headers of one request, into header_text and the profile's list */
     size_t node_cap;
     struct strbuf header_text;

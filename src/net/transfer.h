@@ -4,8 +4,9 @@
  * wait: net_loop_wait. A transfer is one exchange on behalf of somebody; its owner is told by three
  * callbacks, all from within net_loop_wait, and never after transfer_cancel.
  *
- * This room is the only one that knows libcurl. It judges nothing but what only it can see: that the
- * framing of the answer was whole. Everything else (status, ranges, redirects, retries) is the owner's.
+ * This room is the only one that knows libcurl. It judges nothing but what only it can see: that
+ * the framing of the answer was whole. Everything else (status, ranges, redirects, retries) is the
+ * owner's.
  */
 #ifndef WEIR_NET_TRANSFER_H
 #define WEIR_NET_TRANSFER_H
@@ -29,29 +30,29 @@ struct net_loop_env {
 /* The head of an answer. Borrowed until on_head returns. */
 struct response {
     int http_status;
-    int64_t content_length;     /* -1 = not announced */
-    const char *location;       /* absolute redirect target, or NULL */
+    int64_t content_length; /* -1 = not announced */
+    const char *location;   /* absolute redirect target, or NULL */
     const char *etag, *last_modified, *date, *content_range, *content_encoding, *retry_after,
-        *content_disposition;   /* NULL = absent */
-    bool repeated_length;       /* Content-Length more than once with different values, or not a number */
+        *content_disposition; /* NULL = absent */
+    bool repeated_length; /* Content-Length more than once with different values, or not a number */
     int64_t retry_after_ns;     /* parsed (RFC 9110 section 10.2.3), -1 = absent or not readable */
     const weir_header *headers; /* all, in order; filled only when the request asked for it */
     size_t header_count;
 };
 
 enum body_verdict {
-    BODY_TAKE,   /* give it to on_data */
-    BODY_DRAIN,  /* read at most 64 KB and drop it, so that the connection can be used again */
-    BODY_CUT     /* end the transfer here */
+    BODY_TAKE,  /* give it to on_data */
+    BODY_DRAIN, /* read at most 64 KB and drop it, so that the connection can be used again */
+    BODY_CUT    /* end the transfer here */
 };
 
 struct transfer_result {
-    error error;            /* status OK: the exchange ended whole */
-    int http_status;        /* 0: no answer */
-    bool answered;          /* the head of an answer arrived */
-    bool drained;           /* on_head said DRAIN or CUT: error tells of nothing but that */
-    int64_t body_bytes;     /* given to on_data */
-    char address[64];       /* connected to, "" = none */
+    error error;        /* status OK: the exchange ended whole */
+    int http_status;    /* 0: no answer */
+    bool answered;      /* the head of an answer arrived */
+    bool drained;       /* on_head said DRAIN or CUT: error tells of nothing but that */
+    int64_t body_bytes; /* given to on_data */
+    char address[64];   /* connected to, "" = none */
 };
 
 struct transfer_ops {
@@ -64,30 +65,33 @@ struct transfer_ops {
 
 struct transfer_request {
     const char *url;
-    const struct options *options; /* of the host; decides proxy, TLS, time-outs, credentials, headers */
-    const char *headers;           /* more headers: "Name: value" NUL ... NUL; NULL = none */
-    bool own_origin;               /* options' credentials and headers of the run may go to this origin */
-    int64_t range_from;            /* > 0: Range: bytes=N- */
-    const char *if_range;          /* validator, or NULL */
-    bool want_headers;             /* fill response.headers */
-    bool from_public;              /* the previous hop was a public address: a private one is refused */
-    bool is_redirect;              /* follows a redirect: a link-local address is refused */
+    const struct options
+        *options;         /* of the host; decides proxy, TLS, time-outs, credentials, headers */
+    const char *headers;  /* more headers: "Name: value" NUL ... NUL; NULL = none */
+    bool own_origin;      /* options' credentials and headers of the run may go to this origin */
+    int64_t range_from;   /* > 0: Range: bytes=N- */
+    const char *if_range; /* validator, or NULL */
+    bool want_headers;    /* fill response.headers */
+    bool from_public;     /* the previous hop was a public address: a private one is refused */
+    bool is_redirect;     /* follows a redirect: a link-local address is refused */
 };
 
-status net_start(error *err);  /* once a process, before anything else; reference counted */
+status net_start(error *err); /* once a process, before anything else; reference counted */
 void net_stop(void);
 /* "libcurl/7.88.1", then what it is built on; NULL after the last. */
 const char *net_library(size_t i);
 
 status net_loop_open(struct net_loop **out, const struct net_loop_env *env, error *err);
 void net_loop_close(struct net_loop *loop); /* takes NULL; cancels what is under way */
-/* Waits until `until` (clock.h; 0 = only look) for sockets, timers or net_loop_wake, and runs callbacks. */
+/* Waits until `until` (clock.h; 0 = only look) for sockets, timers or net_loop_wake, and runs
+ * callbacks. */
 void net_loop_wait(struct net_loop *loop, uint64_t until);
 /* The one call that other threads may make. */
 void net_loop_wake(struct net_loop *loop);
 
 status transfer_start(struct net_loop *loop, const struct transfer_request *request,
-                      const struct transfer_ops *ops, void *owner, struct transfer **out, error *err);
+                      const struct transfer_ops *ops, void *owner, struct transfer **out,
+                      error *err);
 /* Stops reading the body until transfer_resume; a pause never counts as a stall. Idempotent. What
  * libcurl has read already (at most receive_buffer) may still come to on_data. */
 void transfer_pause(struct transfer *t);

@@ -50,8 +50,8 @@ struct lane {
     struct host *host;
     struct job_list tried, fresh;
     struct strand *strands;
-    size_t ready;    /* jobs in tried, fresh and strands */
-    size_t count;    /* the same, and those that are not due yet */
+    size_t ready;     /* jobs in tried, fresh and strands */
+    size_t count;     /* the same, and those that are not due yet */
     uint64_t spilled; /* jobs in the overflow file, or on their way into it */
     enum lane_state state;
     bool in_ring;
@@ -77,7 +77,7 @@ enum seat_state {
 
 struct seat {
     enum seat_state state;
-    uint32_t slots; /* in use */
+    uint32_t slots;                          /* in use */
     struct strand *ready_first, *ready_last; /* strands of lanes that are open or down */
 };
 
@@ -109,8 +109,8 @@ struct lanes {
     struct timers timers;
     struct putter *putters;
     bool input_ended, closed, said_drained;
-    size_t inside;      /* counted against the capacity */
-    uint64_t live;      /* jobs that may still need a worker */
+    size_t inside; /* counted against the capacity */
+    uint64_t live; /* jobs that may still need a worker */
     size_t lane_count, spilling_lanes, bound_lanes;
     size_t queued, delayed, held_ready;
     size_t pinned_ready; /* strands in the seats' ready lists */

@@ -34,8 +34,8 @@ static bool putter_may_go(const struct lanes *q, const struct putter *p, bool st
         return true;
     if (!room || (p->lane && (p->lane->spilled || p->lane->count >= room)))
         return false;
-    return starving || (room >= q->env.capacity / 16 &&
-                        (!p->lane || p->lane->count < room - room / 8));
+    return starving ||
+           (room >= q->env.capacity / 16 && (!p->lane || p->lane->count < room - room / 8));
 }
 
 static void wake_putters(struct lanes *q)

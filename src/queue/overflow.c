@@ -36,9 +36,9 @@ struct window {
 };
 
 struct overflow {
-    int fd;              /* -1: not made yet */
-    uint64_t blocks;     /* the file's length */
-    uint64_t in_use;     /* of them in chains */
+    int fd;          /* -1: not made yet */
+    uint64_t blocks; /* the file's length */
+    uint64_t in_use; /* of them in chains */
     uint64_t first_free;
     struct window staged; /* appended, not written yet */
     struct window cached; /* read */

@@ -21,7 +21,7 @@ struct overflow_chain {
     uint32_t head_at, tail_at;
 };
 
-struct overflow *overflow_new(void); /* NULL: out of memory */
+struct overflow *overflow_new(void);    /* NULL: out of memory */
 void overflow_free(struct overflow *o); /* takes NULL */
 
 /* Whether a job of that many bytes can be kept at all. */

@@ -27,33 +27,33 @@
 struct queue;
 
 struct queue_env {
-    size_t capacity;       /* run.queue */
-    uint32_t concurrency;  /* run.concurrency: transfers in flight */
+    size_t capacity;      /* run.queue */
+    uint32_t concurrency; /* run.concurrency: transfers in flight */
     uint32_t workers;
-    double rate;           /* limits.rate: request starts a second, 0 = unlimited */
+    double rate; /* limits.rate: request starts a second, 0 = unlimited */
     /* lower rooms call up through these; never under the queue's lock */
-    void (*wake)(void *ctx, uint32_t worker);   /* ask again: worker has something to take */
-    void (*drained)(void *ctx);                 /* input has ended and no job is queued, waiting or in flight */
+    void (*wake)(void *ctx, uint32_t worker); /* ask again: worker has something to take */
+    void (*drained)(void *ctx); /* input has ended and no job is queued, waiting or in flight */
     void *ctx;
     const struct options *(*options_for)(void *ctx, const char *host);
     void *options_ctx;
-    bool overflow;         /* false: a full lane blocks queue_put (list order is kept) */
+    bool overflow; /* false: a full lane blocks queue_put (list order is kept) */
 };
 
 enum queue_answer {
-    QUEUE_TOOK,   /* *out is the caller's, a slot of its host and of the run is taken */
-    QUEUE_EMPTY,  /* nothing now; *when says when to ask again (TIME_NEVER: when woken) */
-    QUEUE_ENDED   /* input has ended, and nothing is queued, waiting or in flight anywhere */
+    QUEUE_TOOK,  /* *out is the caller's, a slot of its host and of the run is taken */
+    QUEUE_EMPTY, /* nothing now; *when says when to ask again (TIME_NEVER: when woken) */
+    QUEUE_ENDED  /* input has ended, and nothing is queued, waiting or in flight anywhere */
 };
 
 struct queue_counts {
-    uint64_t inside;      /* counted against capacity */
-    uint64_t queued;      /* in lanes */
-    uint64_t waiting;     /* put_later, not due yet, or behind a held host */
+    uint64_t inside;  /* counted against capacity */
+    uint64_t queued;  /* in lanes */
+    uint64_t waiting; /* put_later, not due yet, or behind a held host */
     uint64_t in_flight;
-    uint64_t overflowed;  /* in the temporary file */
-    uint64_t slots_idle_ns;      /* time in which slots were free, jobs were queued ... */
-    uint64_t per_host_bound_ns;  /* ... and only limits.per_host kept them from starting */
+    uint64_t overflowed;        /* in the temporary file */
+    uint64_t slots_idle_ns;     /* time in which slots were free, jobs were queued ... */
+    uint64_t per_host_bound_ns; /* ... and only limits.per_host kept them from starting */
 };
 
 /* A queue is a type of its own, so that one with leases or on disk fits behind the same face. */
@@ -89,49 +89,83 @@ static inline status queue_open(struct queue **out, const struct queue_env *env,
 {
     return queue_lanes.open(out, env, err);
 }
-/* Takes the job. Blocks while there is no place. CANCELLED after queue_close (the job stays the caller's). */
-static inline status queue_put(struct queue *q, struct job *job) { return q->type->put(q, job); }
+/* Takes the job. Blocks while there is no place. CANCELLED after queue_close (the job stays the
+ * caller's). */
+static inline status queue_put(struct queue *q, struct job *job)
+{
+    return q->type->put(q, job);
+}
 /* The same, but AGAIN instead of blocking. */
-static inline status queue_try_put(struct queue *q, struct job *job) { return q->type->try_put(q, job); }
+static inline status queue_try_put(struct queue *q, struct job *job)
+{
+    return q->type->try_put(q, job);
+}
 /* Takes a place for a job that needs no transfer (skipped, duplicate, bad line): it goes to the
  * commit thread at once, and queue_done gives the place back. Blocks. */
-static inline status queue_enter(struct queue *q) { return q->type->enter(q); }
+static inline status queue_enter(struct queue *q)
+{
+    return q->type->enter(q);
+}
 static inline enum queue_answer queue_try_take(struct queue *q, uint32_t worker, uint64_t now,
                                                struct job **out, uint64_t *when)
 {
     return q->type->try_take(q, worker, now, out, when);
 }
-/* The transfer of `job` has ended: its slot is free. The job stays the caller's and inside the bound.
- * True when the host has become held by this. A job that was handed out with host_is_down has a slot too. */
-static inline bool queue_slot_free(struct queue *q, struct job *job, const struct host_report *r, uint64_t now)
+/* The transfer of `job` has ended: its slot is free. The job stays the caller's and inside the
+ * bound. True when the host has become held by this. A job that was handed out with host_is_down
+ * has a slot too. */
+static inline bool queue_slot_free(struct queue *q, struct job *job, const struct host_report *r,
+                                   uint64_t now)
 {
     return q->type->slot_free(q, job, r, now);
 }
 /* Gives a job back (its slot was freed before): to be taken at `due` or later, by job->worker when
- * that is not -1, at the front of its lane. `authority`: another lane (a redirect hop); NULL: the same. */
-static inline void queue_put_later(struct queue *q, struct job *job, const char *authority, uint64_t due)
+ * that is not -1, at the front of its lane. `authority`: another lane (a redirect hop); NULL: the
+ * same. */
+static inline void queue_put_later(struct queue *q, struct job *job, const char *authority,
+                                   uint64_t due)
 {
     q->type->put_later(q, job, authority, due);
 }
-/* The job (slot freed before) will not come back: it only waits for its commit. Until then it counts as
- * live, so that workers do not hear ENDED. job->host is NULL afterwards. Optional: queue_done implies it. */
-static inline void queue_settled(struct queue *q, struct job *job) { q->type->settled(q, job); }
-/* The head of a good answer has arrived: when this was the probe of a held host, the host is open again
- * now, not only when a long body has ended. Optional, cheap, any job in flight. */
+/* The job (slot freed before) will not come back: it only waits for its commit. Until then it
+ * counts as live, so that workers do not hear ENDED. job->host is NULL afterwards. Optional:
+ * queue_done implies it. */
+static inline void queue_settled(struct queue *q, struct job *job)
+{
+    q->type->settled(q, job);
+}
+/* The head of a good answer has arrived: when this was the probe of a held host, the host is open
+ * again now, not only when a long body has ended. Optional, cheap, any job in flight. */
 static inline void queue_answered(struct queue *q, struct job *job, uint64_t now)
 {
     q->type->answered(q, job, now);
 }
-/* The job has ended (slot freed before, or entered by queue_enter): its place is free. Frees the job;
- * NULL: only the place. */
-static inline void queue_done(struct queue *q, struct job *job) { q->type->done(q, job); }
-static inline void queue_end_of_input(struct queue *q) { q->type->end_of_input(q); }
+/* The job has ended (slot freed before, or entered by queue_enter): its place is free. Frees the
+ * job; NULL: only the place. */
+static inline void queue_done(struct queue *q, struct job *job)
+{
+    q->type->done(q, job);
+}
+static inline void queue_end_of_input(struct queue *q)
+{
+    q->type->end_of_input(q);
+}
 /* No more puts and takes: blocked puts return CANCELLED, try_take says ENDED. */
-static inline void queue_close(struct queue *q) { q->type->close(q); }
-/* After queue_close, when all workers have been joined: one job after the other that is still inside, for
- * whoever ends them by queue_done; those in the overflow file only where asked for. NULL: no more. */
-static inline struct job *queue_rest(struct queue *q, bool overflowed) { return q->type->rest(q, overflowed); }
-static inline void queue_counts(struct queue *q, struct queue_counts *out) { q->type->counts(q, out); }
+static inline void queue_close(struct queue *q)
+{
+    q->type->close(q);
+}
+/* After queue_close, when all workers have been joined: one job after the other that is still
+ * inside, for whoever ends them by queue_done; those in the overflow file only where asked for.
+ * NULL: no more. */
+static inline struct job *queue_rest(struct queue *q, bool overflowed)
+{
+    return q->type->rest(q, overflowed);
+}
+static inline void queue_counts(struct queue *q, struct queue_counts *out)
+{
+    q->type->counts(q, out);
+}
 /* Frees all jobs still inside. Threads have been joined. Takes NULL. */
 static inline void queue_free(struct queue *q)
 {

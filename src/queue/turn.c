@@ -112,8 +112,7 @@ static uint32_t wake_pinned(const struct lanes *q, uint32_t self)
     for (uint32_t i = 0; i < q->env.workers; i++) {
         const struct seat *seat = &q->seats[i];
         if (i != self && seat->state == SEAT_ASLEEP && seat->ready_first &&
-            slot_free_for(q, seat) &&
-            (rate_ready || seat->ready_first->lane->state == LANE_DOWN))
+            slot_free_for(q, seat) && (rate_ready || seat->ready_first->lane->state == LANE_DOWN))
             return i;
     }
     return NO_SEAT;

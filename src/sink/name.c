@@ -47,8 +47,7 @@ static bool is_c1(struct span s, size_t i)
 
 static bool is_escape(struct span s, size_t i)
 {
-    return s.p[i] == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 &&
-           hex_value(s.p[i + 2]) >= 0;
+    return s.p[i] == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0;
 }
 
 /* One component, with its quotes. */
@@ -122,9 +121,10 @@ status name_from_raw(struct strbuf *out, struct span raw, error *err)
         add_component(out, c);
         size_t room = end < raw.n ? COMPONENT_MAX : COMPONENT_MAX - OWN_ENDINGS_MAX;
         if (out->n - at > room)
-            return refuse(err, raw, end < raw.n ? "a folder's name is longer than 255 bytes"
-                                                : "the file name is longer than 243 bytes; give "
-                                                  "it another with --name or a list with names");
+            return refuse(err, raw,
+                          end < raw.n ? "a folder's name is longer than 255 bytes"
+                                      : "the file name is longer than 243 bytes; give "
+                                        "it another with --name or a list with names");
         if (end < raw.n)
             strbuf_addc(out, '/');
         from = end + 1;
@@ -137,7 +137,8 @@ status name_from_raw(struct strbuf *out, struct span raw, error *err)
 status name_sanitise(struct strbuf *out, struct span raw, error *err)
 {
     if (raw.n && raw.p[0] == '/')
-        return refuse(err, raw, "an absolute path is not allowed; names are relative to the "
+        return refuse(err, raw,
+                      "an absolute path is not allowed; names are relative to the "
                       "directory of --dir");
     if (!raw.n || !memchr(raw.p, NAME_QUOTE, raw.n))
         return name_from_raw(out, raw, err);

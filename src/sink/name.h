@@ -1,11 +1,11 @@
 /* Names of files: the template, the one sanitiser, and the set of names that are taken.
  *
  * Names come from the request URL or the list, never from a redirect. The sanitiser is injective:
- * two different raw names never become the same. It escapes as %XX: control characters, '/' where it is
- * not a separator, and a '%' that two hexadecimal digits follow; a name component that ends in ".part" or ".part.resume"
- * (our own endings) has its last '.' of that ending escaped; "." and ".." are refused. Components longer than
- * 255 bytes, or paths longer than 4095 less the room for ".part.resume" are NAME errors.
- * Pure, except the set. One thread at a time (the feeder).
+ * two different raw names never become the same. It escapes as %XX: control characters, '/' where
+ * it is not a separator, and a '%' that two hexadecimal digits follow; a name component that ends
+ * in ".part" or ".part.resume" (our own endings) has its last '.' of that ending escaped; "." and
+ * ".." are refused. Components longer than 255 bytes, or paths longer than 4095 less the room for
+ * ".part.resume" are NAME errors. Pure, except the set. One thread at a time (the feeder).
  */
 #ifndef WEIR_SINK_NAME_H
 #define WEIR_SINK_NAME_H
@@ -19,7 +19,7 @@ struct name_parts {
     uint32_t port;                 /* 0 when it is the scheme's own */
     uint64_t index;                /* of the record, from 0 */
     struct span id;
-    const char *url;               /* normalised, for {hash} and collisions */
+    const char *url; /* normalised, for {hash} and collisions */
 };
 
 /* Checks a template ("{host}/{path}", "{basename}") before the run. CONFIG with the place. */
@@ -42,9 +42,9 @@ void name_with_number(struct strbuf *out, const char *name, unsigned number);
 /* Which names are taken and by which URL: 12 bytes an entry, at most 16 with its free room. */
 struct name_set;
 enum name_claim {
-    NAME_FREE,      /* was free; now it is this URL's */
-    NAME_SAME_URL,  /* the same URL has it: a duplicate */
-    NAME_TAKEN,     /* another URL has it */
+    NAME_FREE,     /* was free; now it is this URL's */
+    NAME_SAME_URL, /* the same URL has it: a duplicate */
+    NAME_TAKEN,    /* another URL has it */
     NAME_NOMEM
 };
 struct name_set *name_set_new(void);

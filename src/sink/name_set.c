@@ -19,7 +19,7 @@
 #define STAGGERED_PLACES 256 /* doubling ends and growth by eighths begins about here */
 
 struct entry {
-    uint32_t name; /* bits 8..39 of the name's hash; 0 = free. The place follows from it alone */
+    uint32_t name;  /* bits 8..39 of the name's hash; 0 = free. The place follows from it alone */
     uint32_t mixed; /* its bits 0..7 on top, below them bits 32..55 of the URL's hash */
     uint32_t url;   /* bits 0..31 of the URL's hash */
 };

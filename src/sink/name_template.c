@@ -34,17 +34,23 @@ static enum part part_at(struct span s, size_t *used)
 static status check_literal(const char *tmpl, error *err)
 {
     if (tmpl[0] == '/')
-        return fail(err, WEIR_CONFIG, "save.name: \"%s\" is absolute; names are relative to the "
-                    "directory of --dir", tmpl);
+        return fail(err, WEIR_CONFIG,
+                    "save.name: \"%s\" is absolute; names are relative to the "
+                    "directory of --dir",
+                    tmpl);
     for (const char *p = tmpl; *p;) {
         size_t n = strcspn(p, "/");
         if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-            return fail(err, WEIR_CONFIG, "save.name: \"%s\" has a component \"%.*s\", which is "
-                        "not allowed", tmpl, (int)n, p);
+            return fail(err, WEIR_CONFIG,
+                        "save.name: \"%s\" has a component \"%.*s\", which is "
+                        "not allowed",
+                        tmpl, (int)n, p);
         p += n;
         if (*p == '/' && (p[1] == '\0' || p[1] == '/'))
-            return fail(err, WEIR_CONFIG, "save.name: \"%s\" has an empty component at character "
-                        "%d; write text or a {part} there", tmpl, (int)(p + 1 - tmpl) + 1);
+            return fail(err, WEIR_CONFIG,
+                        "save.name: \"%s\" has an empty component at character "
+                        "%d; write text or a {part} there",
+                        tmpl, (int)(p + 1 - tmpl) + 1);
         p += *p == '/';
     }
     return OK;
@@ -53,7 +59,8 @@ static status check_literal(const char *tmpl, error *err)
 status name_template_check(const char *tmpl, error *err)
 {
     if (!tmpl || !*tmpl)
-        return fail(err, WEIR_CONFIG, "save.name: the template is empty; the default is "
+        return fail(err, WEIR_CONFIG,
+                    "save.name: the template is empty; the default is "
                     "{basename}");
     struct span rest = span_of(tmpl);
     while (rest.n) {
@@ -63,8 +70,10 @@ status name_template_check(const char *tmpl, error *err)
             return fail(err, WEIR_CONFIG, "save.name: \"%s\" has a '}' without '{' at character %d",
                         tmpl, at);
         if (rest.p[0] == '{' && part_at(rest, &used) == PART_COUNT)
-            return fail(err, WEIR_CONFIG, "save.name: \"%s\": what stands at character %d is none "
-                        "of {basename} {host} {path} {index} {id} {hash}", tmpl, at);
+            return fail(err, WEIR_CONFIG,
+                        "save.name: \"%s\": what stands at character %d is none "
+                        "of {basename} {host} {path} {index} {id} {hash}",
+                        tmpl, at);
         rest.p += used;
         rest.n -= used;
     }
@@ -96,8 +105,8 @@ static void add_decoded(struct strbuf *raw, struct span s, bool quote_query)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool encoded = c == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 &&
-                       hex_value(s.p[i + 2]) >= 0;
+        bool encoded =
+            c == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0;
         if (encoded) {
             c = (char)(hex_value(s.p[i + 1]) * 16 + hex_value(s.p[i + 2]));
             i += 2;
@@ -171,7 +180,8 @@ static status add_part(struct strbuf *raw, enum part part, bool tree, int cut_di
         return OK;
     case PART_ID:
         if (!parts->id.n)
-            return fail(err, WEIR_NAME, "the name has {id}, but this record has no id; add an id "
+            return fail(err, WEIR_NAME,
+                        "the name has {id}, but this record has no id; add an id "
                         "column to the list or use another part in save.name");
         add_value(raw, parts->id);
         return OK;

@@ -17,18 +17,18 @@ struct stream_writer;
 
 /* What a run gives every sink of a type; outlives them. */
 struct sink_env {
-    int dirfd;                /* save.dir; -1 when the type needs none */
-    const char *dir;          /* its name, for messages */
+    int dirfd;       /* save.dir; -1 when the type needs none */
+    const char *dir; /* its name, for messages */
     const struct options *options;
-    size_t buffer;            /* bytes that a sink may gather before it writes */
+    size_t buffer;                /* bytes that a sink may gather before it writes */
     struct stream_writer *writer; /* of sink_stream */
 };
 
 struct sink_spec {
-    const char *name;         /* final name, beneath dirfd; borrowed until close */
-    const char *origin;       /* URL without secrets, for the xattr user.xdg.origin.url; borrowed */
-    bool replace;             /* publish may replace a file of that name */
-    bool fresh;               /* nothing of an earlier run can be there: do not look for it */
+    const char *name;   /* final name, beneath dirfd; borrowed until close */
+    const char *origin; /* URL without secrets, for the xattr user.xdg.origin.url; borrowed */
+    bool replace;       /* publish may replace a file of that name */
+    bool fresh;         /* nothing of an earlier run can be there: do not look for it */
 };
 
 /* What is known when the body begins; handed to the sink so that it can preallocate and keep a
@@ -47,10 +47,11 @@ struct sink_type {
     status (*write)(struct sink *s, const void *data, size_t size, error *err);
     /* For segments: at an offset, in any order. */
     status (*write_at)(struct sink *s, const void *data, size_t size, int64_t offset, error *err);
-    /* Everything has been written: flush, set times and origin, make it ready to publish. mtime -1 = leave. */
+    /* Everything has been written: flush, set times and origin, make it ready to publish. mtime -1
+     * = leave. */
     status (*seal)(struct sink *s, int64_t mtime, error *err);
-    /* Makes n sealed sinks of this type durable and gives them their names. errs[i].status tells what
-     * became of each. Commit thread. */
+    /* Makes n sealed sinks of this type durable and gives them their names. errs[i].status tells
+     * what became of each. Commit thread. */
     void (*publish)(struct sink **group, size_t n, const struct sink_env *env, error *errs);
     /* Forget everything: the body starts again at byte 0. */
     status (*reset)(struct sink *s, error *err);

@@ -181,8 +181,8 @@ static int still_named(const struct file_sink *s, const struct stat *mine)
     return same;
 }
 
-/* Made by this program? Every .part carries its origin from its first moment on. Where the file system
- * keeps no attributes the name has to do. */
+/* Made by this program? Every .part carries its origin from its first moment on. Where the file
+ * system keeps no attributes the name has to do. */
 static bool is_ours(int fd)
 {
     char text[8];
@@ -198,8 +198,10 @@ static status take_existing(struct file_sink *s, struct stat *st, error *err)
         if (fd == -ENOENT)
             return OK;
         if (fd == -EACCES || fd == -EPERM) /* one file, not the directory */
-            return fail_errno(err, WEIR_NAME, -fd, "%s/%s: is left from elsewhere, remove it; it "
-                              "cannot be opened", s->env->dir, s->part);
+            return fail_errno(err, WEIR_NAME, -fd,
+                              "%s/%s: is left from elsewhere, remove it; it "
+                              "cannot be opened",
+                              s->env->dir, s->part);
         if (fd < 0)
             return file_fail(s, -fd, "cannot be opened", err);
         s->fd = fd;
@@ -221,8 +223,10 @@ static status take_existing(struct file_sink *s, struct stat *st, error *err)
         int named = fstat(fd, st) == 0 ? still_named(s, st) : 0;
         if (named > 0 && st->st_size > 0 && !is_ours(fd)) {
             let_go(s);
-            return fail(err, WEIR_NAME, "%s/%s: was not made by weir and is left alone; move it away "
-                        "or choose another name", s->env->dir, s->part);
+            return fail(err, WEIR_NAME,
+                        "%s/%s: was not made by weir and is left alone; move it away "
+                        "or choose another name",
+                        s->env->dir, s->part);
         }
         if (named > 0 && st->st_size > 0)
             return OK;

@@ -34,26 +34,26 @@ struct file_sink {
     struct sink head;
     const struct sink_env *env;
     struct sink_spec spec;
-    int fd;                  /* of the .part, locked; -1 = not open */
+    int fd; /* of the .part, locked; -1 = not open */
     dev_t device;
     bool sealed;
-    bool published;          /* it has its name ... */
-    bool durable;            /* ... and the folder with it is on disk */
-    bool scattered;          /* write_at was used: the size tells nothing any more */
-    int64_t flushed;         /* bytes from 0 that are in the file */
-    int64_t expected;        /* size of the whole body, -1 = unknown */
-    int64_t reserved;        /* preallocated up to here */
+    bool published;   /* it has its name ... */
+    bool durable;     /* ... and the folder with it is on disk */
+    bool scattered;   /* write_at was used: the size tells nothing any more */
+    int64_t flushed;  /* bytes from 0 that are in the file */
+    int64_t expected; /* size of the whole body, -1 = unknown */
+    int64_t reserved; /* preallocated up to here */
 
-    char *buffer;            /* gathered, not in the file yet; NULL until needed */
+    char *buffer; /* gathered, not in the file yet; NULL until needed */
     size_t gathered, capacity;
 
-    struct provenance held;  /* what vouches for the bytes */
+    struct provenance held; /* what vouches for the bytes */
     enum record_place record;
-    int64_t next_record;     /* write it before this many bytes are in the file */
-    int64_t pushed;          /* bytes whose way to the disk has been begun */
+    int64_t next_record; /* write it before this many bytes are in the file */
+    int64_t pushed;      /* bytes whose way to the disk has been begun */
 
-    size_t folder_length;    /* of the name, up to its last '/'; 0 = no folder */
-    char part[];             /* name, ".part", NUL */
+    size_t folder_length; /* of the name, up to its last '/'; 0 = no folder */
+    char part[];          /* name, ".part", NUL */
 };
 
 /* What errno means for a file: AGAIN (descriptors ran out), NOMEM, NAME or DISK, with a message

@@ -15,8 +15,8 @@
 #include "core/fs.h"
 #include "sink/sink_file.h"
 
-#define BATCH_FROM 8                     /* files: below that, fdatasync each is quicker */
-#define LARGE_FILE ((int64_t)8 << 20)    /* always asked for itself */
+#define BATCH_FROM 8                  /* files: below that, fdatasync each is quicker */
+#define LARGE_FILE ((int64_t)8 << 20) /* always asked for itself */
 #define DESCRIPTOR_ROUNDS 100
 #define DESCRIPTOR_WAIT_NS 20000000L
 
@@ -130,8 +130,10 @@ static void fail_rename(const struct file_sink *s, int e, error *err)
     const char *dir = s->env->dir, *name = s->spec.name;
     switch (e) {
     case EEXIST:
-        fail(err, WEIR_NAME, "%s/%s: appeared during the download and was left alone; what was "
-             "downloaded is kept as %s", dir, name, s->part);
+        fail(err, WEIR_NAME,
+             "%s/%s: appeared during the download and was left alone; what was "
+             "downloaded is kept as %s",
+             dir, name, s->part);
         break;
     case EISDIR:
     case ENOTEMPTY:

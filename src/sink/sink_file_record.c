@@ -151,7 +151,7 @@ void record_save(struct file_sink *s, int64_t grows_to)
     s->held.written = s->flushed;
     struct strbuf text = {0};
     provenance_format(&s->held, &text);
-    int rc = text.failed                    ? -ENOMEM
+    int rc = text.failed                   ? -ENOMEM
              : s->record == RECORD_SIDECAR ? -ENOTSUP
                                            : fs_xattr_set(s->fd, RECORD_XATTR_NAME, text.p, text.n);
     if (rc == 0) {

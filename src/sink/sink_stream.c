@@ -38,8 +38,10 @@ static status stream_reset(struct sink *head, error *err)
     struct stream_sink *s = self(head);
     if (s->offset == 0)
         return OK;
-    return fail(err, WEIR_TRUNCATED, "the body changed while it was written to %s; %lld bytes of "
-                "it are out already", s->name, (long long)s->offset);
+    return fail(err, WEIR_TRUNCATED,
+                "the body changed while it was written to %s; %lld bytes of "
+                "it are out already",
+                s->name, (long long)s->offset);
 }
 
 static status stream_begin(struct sink *head, int64_t offset, const struct provenance *p,

@@ -21,7 +21,7 @@
 
 struct stream_writer {
     int fd, stop_fd;
-    bool waits;             /* a pipe, a socket or a terminal: a write may wait for its reader */
+    bool waits; /* a pipe, a socket or a terminal: a write may wait for its reader */
     char *name;
     void (*room)(void *ctx);
     void *ctx;
@@ -33,10 +33,10 @@ struct stream_writer {
     pthread_cond_t filled;  /* for the thread */
     pthread_cond_t drained; /* for flush, and for a put that found no room at all */
     /* guarded by lock */
-    uint64_t put, written;  /* bytes since the start; their difference is in the ring */
-    bool told_full;         /* somebody pauses: call `room` when it has drained */
+    uint64_t put, written; /* bytes since the start; their difference is in the ring */
+    bool told_full;        /* somebody pauses: call `room` when it has drained */
     bool closing;
-    int failure;            /* errno of the write that failed */
+    int failure; /* errno of the write that failed */
 };
 
 static status failure_locked(struct stream_writer *w, error *err)

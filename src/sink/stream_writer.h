@@ -1,7 +1,7 @@
 /* The one writer of a stream (standard output): a thread behind a bounded ring.
  *
- * Workers put bytes and never wait for the reader; when the ring is full they pause their transfers,
- * and are called when there is room again. A slow reader is no stall.
+ * Workers put bytes and never wait for the reader; when the ring is full they pause their
+ * transfers, and are called when there is room again. A slow reader is no stall.
  */
 #ifndef WEIR_SINK_STREAM_WRITER_H
 #define WEIR_SINK_STREAM_WRITER_H
@@ -10,8 +10,9 @@
 
 struct stream_writer;
 
-/* Starts the thread. `room` is called on it, without a lock, when a full ring has drained. Once stop_fd
- * is readable (-1: never), a write that would wait for the reader is given up: CANCELLED. */
+/* Starts the thread. `room` is called on it, without a lock, when a full ring has drained. Once
+ * stop_fd is readable (-1: never), a write that would wait for the reader is given up: CANCELLED.
+ */
 status stream_writer_open(struct stream_writer **out, int fd, const char *name, int stop_fd,
                           void (*room)(void *ctx), void *ctx, error *err);
 /* Ends the thread when all is written, or at once when writing has failed. Takes NULL. */

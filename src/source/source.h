@@ -13,12 +13,13 @@
 
 /* A row of a list. All spans are borrowed until the next call of source_next. */
 struct record {
-    struct span url;      /* as written (relative ones are resolved by the feeder) */
-    struct span name;     /* n == 0: none */
-    struct span id;       /* n == 0: none */
-    int64_t size;         /* -1: none */
-    struct span extra;    /* other columns: name NUL value NUL ..., ended by one more NUL; n == 0: none */
-    uint64_t line;        /* from 1 */
+    struct span url;  /* as written (relative ones are resolved by the feeder) */
+    struct span name; /* n == 0: none */
+    struct span id;   /* n == 0: none */
+    int64_t size;     /* -1: none */
+    struct span
+        extra;     /* other columns: name NUL value NUL ..., ended by one more NUL; n == 0: none */
+    uint64_t line; /* from 1 */
 };
 
 struct source;
@@ -26,7 +27,8 @@ struct source;
 struct source_type {
     const char *name; /* "urls" */
     const char *help;
-    /* How sure it is that `head` (the first bytes of the list, up to 4 KiB) is of its format, 0..100. */
+    /* How sure it is that `head` (the first bytes of the list, up to 4 KiB) is of its format,
+     * 0..100. */
     int (*sniff)(struct span head);
     /* Takes `in` (also when it fails). `list` names the list in messages, copied. */
     status (*open)(struct source **out, struct reader *in, const char *list, error *err);

@@ -94,7 +94,8 @@ static inline uint64_t take_nothing(struct bench *b, uint32_t worker)
     return when;
 }
 
-static inline bool ends(struct bench *b, struct job *job, enum host_verdict verdict, uint64_t hold_until)
+static inline bool ends(struct bench *b, struct job *job, enum host_verdict verdict,
+                        uint64_t hold_until)
 {
     struct host_report r = {.verdict = verdict, .failure = WEIR_CONNECT, .hold_until = hold_until};
     return queue_slot_free(b->queue, job, &r, b->now);

@@ -11,7 +11,8 @@
 
 #define START (1000 * (uint64_t)NS_PER_S)
 
-/* Starts within `seconds` when each ask comes up to `late_ns` after the instant that it was told. */
+/* Starts within `seconds` when each ask comes up to `late_ns` after the instant that it was told.
+ */
 static unsigned starts_within(double rate, unsigned seconds, uint64_t late_ns, uint64_t seed)
 {
     struct bucket b;

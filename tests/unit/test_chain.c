@@ -194,8 +194,11 @@ static void note_abort(weir_stage *s)
 
 static void open_that_fails_aborts_those_already_open(void **state)
 {
-    const weir_stage_type bad = {.abi_size = sizeof bad, .name = "bad", .phase = WEIR_PHASE_FRAME,
-                                 .open = failing_open, .write = deaf_write,
+    const weir_stage_type bad = {.abi_size = sizeof bad,
+                                 .name = "bad",
+                                 .phase = WEIR_PHASE_FRAME,
+                                 .open = failing_open,
+                                 .write = deaf_write,
                                  .abort = note_abort};
     const weir_stage_type *types[] = {&w, &bad, &t, &d};
     struct chain *c = NULL;

@@ -293,6 +293,9 @@ static void time_left_is_told_only_when_it_can_be_known(void **state)
                     .bytes_known = 50000};
     /* 5,000 of those begun and 50 files of 1,000 each */
     assert_int_equal((int)left_estimate(&s, 1000, 4), 55);
+    s.found = 10000; /* forty of ten thousand are no sample */
+    assert_int_equal((int)left_estimate(&s, 1000, 4), -1);
+    s.found = 100;
     s.bytes_known = 100; /* sizes are not announced: by files */
     assert_int_equal((int)left_estimate(&s, 1000, 4), 15);
     s.done = 3;

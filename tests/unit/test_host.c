@@ -35,10 +35,8 @@ static struct host_table *new_table(size_t idle_max)
 static bool ended(struct host *h, enum host_verdict verdict, uint64_t hold_until, bool probe,
                   uint64_t now)
 {
-    struct host_report r = {.verdict = verdict,
-                            .failure = WEIR_CONNECT,
-                            .hold_until = hold_until,
-                            .probe = probe};
+    struct host_report r = {
+        .verdict = verdict, .failure = WEIR_CONNECT, .hold_until = hold_until, .probe = probe};
     return host_ended(h, &r, now);
 }
 

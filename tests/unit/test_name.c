@@ -43,7 +43,9 @@ static void names_of_lists_are_sanitised(void **state)
         {"-rf", "-rf", NULL},
         {"~", "~", NULL},
         {"a\nb\tc\x1b[31m\x7f", "a%0Ab%09c%1B[31m%7F", NULL},
-        {"\xc2\x9b" "31m", "%C2%9B31m", NULL},
+        {"\xc2\x9b"
+         "31m",
+         "%C2%9B31m", NULL},
         {"\xc2\xa0\xc3\xa4", "\xc2\xa0\xc3\xa4", NULL},
         {"latin-\xe4\xff", "latin-\xe4\xff", NULL},
         {"%", "%", NULL},
@@ -124,8 +126,8 @@ static void undo(const char *name, struct strbuf *raw)
 static size_t random_raw(struct rng *rng, char *raw, size_t max)
 {
     static const char *const pieces[] = {
-        "a", "4",  "1",    "%",    "%4",   "%2E", ".", ".part",  ".resume", "/",
-        "\n", "\x7f", "\xc2", "\x85", "F", "2", "x.part", "\xff", "?", "%25"};
+        "a",  "4",    "1",    "%",    "%4", "%2E", ".",      ".part", ".resume", "/",
+        "\n", "\x7f", "\xc2", "\x85", "F",  "2",   "x.part", "\xff",  "?",       "%25"};
     size_t n = 0;
     for (uint64_t k = 1 + rng_below(rng, 5); k > 0; k--) {
         const char *piece = pieces[rng_below(rng, sizeof pieces / sizeof *pieces)];

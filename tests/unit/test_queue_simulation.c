@@ -32,7 +32,7 @@ struct sim_host {
     char authority[32];
     uint32_t in_flight;
     uint64_t held_until;
-    uint32_t probes; /* in flight, not answered yet */
+    uint32_t probes;    /* in flight, not answered yet */
     int64_t last_fresh; /* index of the last job that was started for the first time */
     uint32_t starts;
 };
@@ -191,8 +191,8 @@ static bool feed(struct sim *s)
         uint32_t h = (uint32_t)rng_below(&s->rng, s->hosts);
         if (s->next_job < s->jobs / 3)
             h = 0; /* one host fills the head of the list */
-        struct job *job = job_new(
-            &(struct job_text){.url = "http://x/", .authority = s->host[h].authority});
+        struct job *job =
+            job_new(&(struct job_text){.url = "http://x/", .authority = s->host[h].authority});
         job->index = s->next_job;
         status st = queue_try_put(s->queue, job);
         if (st == WEIR_AGAIN) {
@@ -320,8 +320,11 @@ static void open_sim(struct sim *s, uint64_t seed, bool trouble)
         .concurrency = 1 + (uint32_t)rng_below(&s->rng, 20),
         .workers = 1 + (uint32_t)rng_below(&s->rng, MAX_WORKERS),
         .rate = rng_below(&s->rng, 3) ? 0 : 100 + (double)rng_below(&s->rng, 1000),
-        .wake = wake, .drained = drained, .ctx = s,
-        .options_for = options_for, .options_ctx = &s->options,
+        .wake = wake,
+        .drained = drained,
+        .ctx = s,
+        .options_for = options_for,
+        .options_ctx = &s->options,
         .overflow = rng_below(&s->rng, 4) != 0,
     };
     s->tries = calloc(s->jobs, sizeof *s->tries);

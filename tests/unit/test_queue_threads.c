@@ -182,9 +182,14 @@ static void open_threads(struct threads *t, size_t capacity, bool overflow)
         pthread_cond_init(&t->sleepers[i].cond, &attr);
     }
     pthread_condattr_destroy(&attr);
-    struct queue_env env = {.capacity = capacity, .concurrency = t->concurrency,
-                            .workers = WORKERS, .wake = wake, .drained = drained, .ctx = t,
-                            .options_for = options_for, .options_ctx = &t->options,
+    struct queue_env env = {.capacity = capacity,
+                            .concurrency = t->concurrency,
+                            .workers = WORKERS,
+                            .wake = wake,
+                            .drained = drained,
+                            .ctx = t,
+                            .options_for = options_for,
+                            .options_ctx = &t->options,
                             .overflow = overflow};
     assert_int_equal(queue_open(&t->queue, &env, NULL), OK);
 }

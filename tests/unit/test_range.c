@@ -1,5 +1,5 @@
-/* Content-Range and what answers mean: tables. A body must never be spliced from an answer that says
- * anything else than what was asked. */
+/* Content-Range and what answers mean: tables. A body must never be spliced from an answer that
+ * says anything else than what was asked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,8 +41,8 @@ static void content_range_is_read_strictly(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct content_range r = {0};
         int good = content_range_parse(&r, rows[i].text);
-        if (good != rows[i].good ||
-            (good && (r.first != rows[i].first || r.last != rows[i].last || r.size != rows[i].size)))
+        if (good != rows[i].good || (good && (r.first != rows[i].first || r.last != rows[i].last ||
+                                              r.size != rows[i].size)))
             fail_msg("\"%s\": got %d %lld-%lld/%lld", rows[i].text, good, (long long)r.first,
                      (long long)r.last, (long long)r.size);
     }
@@ -61,16 +61,34 @@ static void answers_are_judged(void **state)
         {"whole, no length", {0, -1, 0, 0}, {200, -1, 0, 0, 0}, RANGE_WHOLE, -1, -1},
         {"200 to a Range", {4, 10, "\"a\"", 0}, {200, 10, 0, "\"b\"", 0}, RANGE_WHOLE, 10, 10},
         {"the rest", {4, 10, "\"a\"", 0}, {206, 6, "bytes 4-9/10", "\"a\"", 0}, RANGE_PART, 10, 10},
-        {"the rest, size unknown before", {4, -1, "\"a\"", 0}, {206, 6, "bytes 4-9/10", 0, 0},
-         RANGE_PART, 10, 10},
-        {"the rest, size never told", {4, 10, "\"a\"", 0}, {206, 6, "bytes 4-9/*", 0, 0},
-         RANGE_PART, 10, 10},
-        {"a piece of the rest", {4, 10, "\"a\"", 0}, {206, 2, "bytes 4-5/10", 0, 0}, RANGE_PART, 10, 6},
+        {"the rest, size unknown before",
+         {4, -1, "\"a\"", 0},
+         {206, 6, "bytes 4-9/10", 0, 0},
+         RANGE_PART,
+         10,
+         10},
+        {"the rest, size never told",
+         {4, 10, "\"a\"", 0},
+         {206, 6, "bytes 4-9/*", 0, 0},
+         RANGE_PART,
+         10,
+         10},
+        {"a piece of the rest",
+         {4, 10, "\"a\"", 0},
+         {206, 2, "bytes 4-5/10", 0, 0},
+         RANGE_PART,
+         10,
+         6},
         {"chunked rest", {4, 10, "\"a\"", 0}, {206, -1, "bytes 4-9/10", 0, 0}, RANGE_PART, 10, 10},
         {"wrong start", {4, 10, "\"a\"", 0}, {206, 7, "bytes 3-9/10", 0, 0}, RANGE_REFUSED, 0, 0},
         {"wrong total", {4, 10, "\"a\"", 0}, {206, 7, "bytes 4-10/11", 0, 0}, RANGE_REFUSED, 0, 0},
         {"no Content-Range", {4, 10, "\"a\"", 0}, {206, 6, 0, 0, 0}, RANGE_REFUSED, 0, 0},
-        {"other ETag", {4, 10, "\"a\"", 0}, {206, 6, "bytes 4-9/10", "\"b\"", 0}, RANGE_REFUSED, 0, 0},
+        {"other ETag",
+         {4, 10, "\"a\"", 0},
+         {206, 6, "bytes 4-9/10", "\"b\"", 0},
+         RANGE_REFUSED,
+         0,
+         0},
         {"other date", {4, 10, 0, "A"}, {206, 6, "bytes 4-9/10", 0, "B"}, RANGE_REFUSED, 0, 0},
         {"wrong length", {4, 10, "\"a\"", 0}, {206, 9, "bytes 4-9/10", 0, 0}, RANGE_REFUSED, 0, 0},
         {"unsatisfied", {4, 10, "\"a\"", 0}, {206, 6, "bytes */10", 0, 0}, RANGE_REFUSED, 0, 0},

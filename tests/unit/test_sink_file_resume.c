@@ -70,7 +70,8 @@ static void after_another_boot_only_synced_bytes_count(void **state)
     assert_content(p, "f.part", p->body, (size_t)offset);
 }
 
-/* A .part that says nothing of its origin may be another program's: it is neither used nor removed. */
+/* A .part that says nothing of its origin may be another program's: it is neither used nor removed.
+ */
 static void a_part_of_another_program_is_left_alone(void **state)
 {
     struct place *p = *state;

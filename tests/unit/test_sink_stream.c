@@ -30,7 +30,8 @@ static void open_stream(struct stream *s)
     error err = {0};
     provenance_init(&from);
     assert_int_equal(pipe(s->fds), 0);
-    assert_int_equal(stream_writer_open(&s->writer, s->fds[1], spec.name, -1, no_waiter, NULL, &err), OK);
+    assert_int_equal(
+        stream_writer_open(&s->writer, s->fds[1], spec.name, -1, no_waiter, NULL, &err), OK);
     s->env = (struct sink_env){.dirfd = -1, .writer = s->writer};
     assert_int_equal(sink_stream.open(&s->sink, &s->env, &spec, &from, &err), OK);
     assert_int_equal(from.written, 0);

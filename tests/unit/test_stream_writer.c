@@ -1,4 +1,5 @@
-/* The writer of a stream: order, back-pressure, and a reader that goes away. Real pipes and threads. */
+/* The writer of a stream: order, back-pressure, and a reader that goes away. Real pipes and
+ * threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,7 +120,8 @@ static void a_stop_ends_a_write_that_waits_for_its_reader(void **state)
     sem_init(&room, 0, 0);
     struct stream_writer *w = NULL;
     error err;
-    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", stop_fd, post_room, &room, &err), WEIR_OK);
+    assert_int_equal(stream_writer_open(&w, fds[1], "pipe", stop_fd, post_room, &room, &err),
+                     WEIR_OK);
     char chunk[16384] = {0};
     while (!stream_writer_full(w)) /* nobody reads: the pipe is full, and the ring is filling */
         assert_int_equal(stream_writer_put(w, chunk, sizeof chunk, &err), WEIR_OK);
