@@ -31,7 +31,7 @@ for word; do
 done
 
 # All that the tests need, by Debian 12 name.
-packages="cmake ninja-build gcc g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libinih-dev
+packages="git cmake ninja-build gcc g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libinih-dev
     zlib1g-dev libxxhash-dev libisal-dev libzstd-dev libssl-dev libcmocka-dev nginx-light squid
     python3 openssl ca-certificates zstd strace util-linux mount"
 

@@ -417,15 +417,15 @@ static CURLcode set_url(struct transfer *t)
     return code;
 }
 
-static CURLcode set_buffer(struct transfer *t)
+/* Refused while libcurl still holds the buffer of the exchange before (HTTP/2, in 7.88): then the
+ * size stays as it was. */
+static void set_buffer(struct transfer *t)
 {
     const struct net_loop *loop = t->loop;
     bool small = loop->usual_bytes < RECEIVE_SMALL && loop->env.receive_buffer > RECEIVE_SMALL;
-    if (small == t->small_buffer)
-        return CURLE_OK;
-    t->small_buffer = small;
-    return curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE,
-                            (long)(small ? RECEIVE_SMALL : loop->env.receive_buffer));
+    long size = (long)(small ? RECEIVE_SMALL : loop->env.receive_buffer);
+    if (small != t->small_buffer && !curl_easy_setopt(t->easy, CURLOPT_BUFFERSIZE, size))
+        t->small_buffer = small;
 }
 
 status handle_prepare(struct transfer *t, const struct transfer_request *request, error *err)
@@ -436,9 +436,8 @@ status handle_prepare(struct transfer *t, const struct transfer_request *request
     status st = request_headers(&headers, t, request, err);
     if (st)
         return st;
+    set_buffer(t);
     CURLcode code = set_url(t);
-    if (!code)
-        code = set_buffer(t);
     if (!code)
         code = set_credentials(t);
     if (headers != t->headers) {

@@ -156,7 +156,7 @@ class Nginx(Daemon):
         secure = ""
         if tls:
             self.tls_port = free_port()
-            secure = (f"listen 127.0.0.1:{self.tls_port} ssl; ssl_certificate {tls[0]};"
+            secure = (f"listen 127.0.0.1:{self.tls_port} ssl http2; ssl_certificate {tls[0]};"
                       f" ssl_certificate_key {tls[1]};")
         paths = "".join(f"{kind}_temp_path {folder}/tmp/{kind};\n"
                         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
@@ -168,7 +168,7 @@ error_log {folder}/error.log warn;
 events {{ worker_connections 4096; }}
 http {{
 {paths}
-log_format short '$request_uri $status $body_bytes_sent "$http_range" $connection';
+log_format short '$request_uri $status $body_bytes_sent "$http_range" $connection $server_protocol';
 access_log {self.access_log} short;
 sendfile on; keepalive_requests 1000000; default_type application/octet-stream;
 server {{ listen 127.0.0.1:{self.port}; {secure} root {root}; {extra} }}

@@ -7,6 +7,7 @@ rules stand here as tables and nowhere else in the tests.
 """
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -103,7 +104,7 @@ def tracked(root):
     git = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-co",
                           "--exclude-standard"],
                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) \
-        if os.path.exists(os.path.join(root, ".git")) else None
+        if os.path.exists(os.path.join(root, ".git")) and shutil.which("git") else None
     if git and git.returncode == 0:
         names = git.stdout.splitlines()
         return [name for name in names if os.path.exists(os.path.join(root, name))]

@@ -61,12 +61,15 @@ class Certificates(Case):
         self.assert_final({f"n{i}": f"body {i}".encode() for i in range(200)})
 
     def test_http_2_by_choice(self):
-        for i in range(50):
-            self.write(f"root/n{i}", f"body {i}" * 5000)
+        # Many small ones after one another on each handle, and some that are not small.
+        sizes = {i: 5000 if i % 50 == 0 else 3 for i in range(300)}
+        for i, size in sizes.items():
+            self.write(f"root/n{i}", f"body {i}" * size)
         server = self.nginx(self.path("root"), tls=self.ca.certificate("good", "IP:127.0.0.1"))
-        urls = self.list_of(f"https://127.0.0.1:{server.tls_port}/n{i}" for i in range(50))
+        urls = self.list_of(f"https://127.0.0.1:{server.tls_port}/n{i}" for i in sizes)
         self.assert_code(self.get("-s", "http.version=2", "--ca-file", self.ca.ca, "-i", urls), 0)
-        self.assert_final({f"n{i}": (f"body {i}" * 5000).encode() for i in range(50)})
+        self.assert_final({f"n{i}": (f"body {i}" * size).encode() for i, size in sizes.items()})
+        self.assertEqual({line.split()[-1] for line in server.requests()}, {"HTTP/2.0"})
 
 
 if __name__ == "__main__":
