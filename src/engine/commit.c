@@ -200,8 +200,12 @@ static void finish(struct commit *c, struct outcome *o)
         if (o->error && o->error->status == WEIR_DISK)
             run_stop(e, WEIR_DISK, o->error);
     }
+    bool outside = o->outside;
     outcome_free(o);
-    queue_done(e->queue, job);
+    if (outside)
+        job_free(job);
+    else
+        queue_done(e->queue, job);
     run_finished(e);
 }
 

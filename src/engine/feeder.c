@@ -7,6 +7,26 @@
 #include "engine/commit.h"
 #include "engine/input.h"
 
+/* The queue was closed before it took the job, which ends as not done. */
+static status end_outside(struct weir_engine *e, struct job *job)
+{
+    error err;
+    struct outcome *o = outcome_new();
+    run_settled(e);
+    if (!o) { /* no memory to say so: the job ends unheard */
+        job_free(job);
+        run_finished(e);
+        return WEIR_CANCELLED;
+    }
+    fail(&err, WEIR_CANCELLED, "the run was stopped before this URL was done");
+    outcome_set_error(o, &err);
+    o->job = job;
+    o->result = WEIR_FAILED;
+    o->silent = o->outside = true;
+    commit_post(e->commit, o);
+    return WEIR_CANCELLED;
+}
+
 /* Posts a job that has its outcome without a transfer. Blocks for a place in the queue. */
 static status post_outcome(struct weir_engine *e, struct job *job, weir_outcome verdict,
                            const error *err)
@@ -14,8 +34,7 @@ static status post_outcome(struct weir_engine *e, struct job *job, weir_outcome 
     struct outcome *o = outcome_new();
     if (!o || queue_enter(e->queue)) {
         outcome_free(o);
-        job_free(job);
-        return WEIR_CANCELLED;
+        return end_outside(e, job);
     }
     o->job = job;
     o->result = verdict;
@@ -47,10 +66,7 @@ static status put_job(struct weir_engine *e, struct job *job, weir_outcome verdi
     atomic_fetch_add_explicit(&e->counters.found, 1, memory_order_relaxed);
     if (verdict != WEIR_DONE)
         return post_outcome(e, job, verdict, err);
-    status st = queue_put(e->queue, job);
-    if (st)
-        job_free(job);
-    return st;
+    return queue_put(e->queue, job) ? end_outside(e, job) : OK;
 }
 
 static status out_of_memory(struct weir_engine *e)

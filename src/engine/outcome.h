@@ -21,6 +21,7 @@ struct outcome {
     int64_t bytes, resumed_from;
     uint64_t ended; /* instant */
     bool requested; /* at least one request was made */
+    bool outside;   /* the job has no place in the queue to give back */
     bool silent;    /* cancelled: on_end is called, but it counts as not ended */
     /* for events */
     weir_event_kind event;

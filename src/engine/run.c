@@ -178,8 +178,11 @@ static status run_threads(struct weir_engine *e, error *err)
 {
     status st = OK;
     seat_workers(e);
+    /* Under the lock, because a callback on the first worker may ask which threads are ours. */
+    pthread_mutex_lock(&e->lock);
     for (uint32_t i = 0; i < e->worker_count && !st; i++)
         st = worker_start(&e->workers[i], err);
+    pthread_mutex_unlock(&e->lock);
     int rc = 0;
     if (!st) {
         rc = thread_start(&e->feeder_thread, feeder_main, e);
