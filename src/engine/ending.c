@@ -16,6 +16,7 @@
 #include "net/url.h"
 
 #define DESCRIPTOR_WAIT (100 * NS_PER_MS)
+#define DESCRIPTOR_PATIENCE (5 * NS_PER_S) /* without anything being completed */
 
 static void free_slot(struct fetch *f, const struct host_report *report)
 {
@@ -73,6 +74,7 @@ static void complete(struct fetch *f)
     status st = f->chain ? chain_finish(f->chain, &err) : OK;
     if (!st && f->sink)
         st = f->sink->type->seal(f->sink, f->mtime, &err);
+    atomic_store_explicit(&f->worker->engine->starved_since, 0, memory_order_relaxed);
     free_slot_as(f, HOST_ANSWERED);
     if (st) {
         f->verdict = err;
@@ -157,8 +159,16 @@ static void judge_failure(struct fetch *f, bool answered)
         post_failure(f, d.outcome);
 }
 
-/* No descriptor was left for a socket or a file. Others in flight will give theirs back; only where
- * there are none is it an error. */
+static bool starved_too_long(struct weir_engine *e)
+{
+    uint64_t now = clock_now(), since = 0;
+    if (atomic_compare_exchange_strong(&e->starved_since, &since, now))
+        return false;
+    return now > since + (uint64_t)DESCRIPTOR_PATIENCE;
+}
+
+/* No descriptor was left for a socket or a file. Others in flight, or a group on its way to the
+ * disk, will give theirs back; only where there are none is it an error. */
 static void wait_for_descriptors(struct fetch *f)
 {
     struct weir_engine *e = f->worker->engine;
@@ -166,7 +176,7 @@ static void wait_for_descriptors(struct fetch *f)
     queue_counts(e->queue, &counts);
     free_slot_as(f, HOST_SILENT);
     commit_hurry(e->commit);
-    if (counts.in_flight <= 1 && counts.inside <= 1) {
+    if (counts.in_flight <= 1 && starved_too_long(e)) {
         struct strbuf text = {0};
         strbuf_adds(&text, f->verdict.message);
         fail(&f->verdict, WEIR_DISK, "%s; raise \"ulimit -n\" or lower --concurrency",

@@ -72,6 +72,8 @@ struct weir_engine {
     _Atomic bool stopping;
     _Atomic bool draining; /* take no more, let what is in flight end (save.min_free) */
     _Atomic uint64_t next_disk_check;
+    _Atomic uint64_t starved_since; /* no descriptor was left, and nothing has been completed since
+                                       this instant; 0 = no want */
 
     char *first_origin; /* "scheme://host:port" of the first URL: credentials bind to
                            it. Set by the feeder before the first job is queued */

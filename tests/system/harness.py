@@ -203,7 +203,13 @@ cache_mem 8 MB
 max_filedescriptors 1024
 visible_hostname test.invalid
 """)
-        self.start([tool("squid"), "-N", "-f", conf], self.port, folder)
+        # a service name, and so shared memory, of its own: two may run at once
+        command = [tool("squid"), "-N", "-n", f"weir{self.port}", "-f", conf]
+        if os.geteuid() == 0 and os.stat("/dev/shm").st_mode & 0o1777 != 0o1777:
+            # squid gives up root and then needs a /dev/shm that all may use, as in a bare chroot
+            command = [tool("unshare"), "-m", "sh", "-c",
+                       'mount -t tmpfs -o mode=1777 tmpfs /dev/shm && exec "$@"', "sh", *command]
+        self.start(command, self.port, folder)
 
     def requests(self):
         with open(self.access_log, encoding="latin-1") as log:

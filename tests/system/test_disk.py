@@ -261,6 +261,13 @@ class Descriptors(Case):
         self.assert_code(run, 0)
         self.assert_final({f"n{i}": body(f"s{i}", 2000) for i in range(count)})
 
+    def test_none_at_all_is_said_and_not_waited_for_without_end(self):
+        server = self.faults()
+        urls = self.list_of(server.url(f"s{i}", 10, name=f"n{i}") for i in range(50))
+        run = self.get("-i", urls, report=False, files=13, timeout=60)
+        self.assert_code(run, 3)
+        self.assertIn("ulimit -n", run.err)
+
 
 class Foreign(Case):
     def test_only_own_files_are_deleted(self):

@@ -41,7 +41,7 @@ class Installed(Case):
         done = subprocess.run(["sh", os.path.join(SOURCE, "examples/check.sh"), self.prefix,
                                server.base, *paths],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              env=self.environment(),
+                              env=self.environment({"CMAKE_GENERATOR": "Ninja"}),
                               timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout[-4000:])
 
