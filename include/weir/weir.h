@@ -242,11 +242,14 @@ typedef struct weir_result {
 
 /* Callbacks of a file. Any may be NULL. `user` is the job's own, or the engine's. */
 typedef struct weir_callbacks {
-    /* Headers of a good response have arrived. No callback sees an error page or a redirect. */
+    /* Headers of a good response have arrived. No callback sees an error page or a redirect. Once a
+     * file, and once more after each on_reset. */
     weir_next (*on_begin)(weir_file *file, const weir_begin *begin, void *user);
     /* The next bytes of the body, 1 to 16384, in order, each exactly once. */
     weir_next (*on_data)(weir_file *file, const void *data, size_t size, void *user);
-    /* The body starts again at byte 0: forget what this file gave you. */
+    /* The body starts again at byte 0: forget what this file gave you. Without this callback a body
+     * that breaks off and cannot be resumed is fetched again, checked against what was given, and
+     * goes on behind it; one that has changed meanwhile fails with WEIR_CHECKSUM. */
     void (*on_reset)(weir_file *file, void *user);
     /* Exactly once for every job, whatever happened; after the file is durable. `file` is gone. */
     void (*on_end)(const weir_result *result, void *user);
@@ -286,7 +289,8 @@ WEIR_API void weir_engine_set_callbacks(weir_engine *engine, const weir_callback
 
 /* Adds one job. Before the run, jobs are kept until it starts. During the run, from within a
  * callback: never blocks; WEIR_AGAIN when the queue is full. From another thread: blocks while the
- * queue is full. WEIR_INPUT: not a URL. */
+ * queue is full. WEIR_INPUT: not a URL. WEIR_CANCELLED: the run is being stopped. WEIR_USAGE: it
+ * has ended. A job for which this answered WEIR_OK gets its on_end, whatever happens. */
 WEIR_API weir_status weir_engine_add(weir_engine *engine, const weir_job *job, weir_error *err);
 
 /* Adds a list: a path, "-" for standard input, or an http(s) URL. `format` is "urls" or "tsv";
@@ -304,8 +308,8 @@ WEIR_API void weir_engine_finish(weir_engine *engine);
  * stays the caller's. `what` names it in messages ("standard output"). */
 WEIR_API void weir_engine_write_to_fd(weir_engine *engine, int fd, const char *what);
 
-/* Reads the lists and assigns names, but sends no request and writes nothing: every job ends as
- * WEIR_SKIPPED with its path. */
+/* Reads the lists and assigns names, but sends no request and saves nothing: every job ends as
+ * WEIR_SKIPPED with its path, in the report too where one is asked for. */
 WEIR_API void weir_engine_set_dry_run(weir_engine *engine, bool dry_run);
 
 typedef enum weir_event_kind {
@@ -368,9 +372,9 @@ typedef struct weir_summary {
     int64_t peak_rss_bytes; /* of the process */
 } weir_summary;
 
-/* Runs until every job has ended. WEIR_OK: the run ended, whatever became of single URLs (see the
- * summary). Otherwise the run could not go on: WEIR_DISK, WEIR_NOMEM, WEIR_CANCELLED. The summary
- * is filled in every case. */
+/* Runs until every job has ended; an engine runs once. WEIR_OK: the run ended, whatever became of
+ * single URLs (see the summary). Otherwise the run could not go on: WEIR_DISK, WEIR_NOMEM,
+ * WEIR_CANCELLED. The summary is filled in every case. */
 WEIR_API weir_status weir_engine_run(weir_engine *engine, weir_summary *out, weir_error *err);
 
 /* Ends the run: transfers are cut, partial files kept for a resume, jobs that have not ended are

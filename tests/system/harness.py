@@ -207,8 +207,9 @@ visible_hostname test.invalid
         command = [tool("squid"), "-N", "-n", f"weir{self.port}", "-f", conf]
         if os.geteuid() == 0 and os.stat("/dev/shm").st_mode & 0o1777 != 0o1777:
             # squid gives up root and then needs a /dev/shm that all may use, as in a bare chroot
-            command = [tool("unshare"), "-m", "sh", "-c",
-                       'mount -t tmpfs -o mode=1777 tmpfs /dev/shm && exec "$@"', "sh", *command]
+            command = [tool("unshare"), "-m", "--propagation", "unchanged", "sh", "-c",
+                       "mount --make-private /dev && mount -t tmpfs -o mode=1777 tmpfs /dev/shm && "
+                       'exec "$@"', "sh", *command]
         self.start(command, self.port, folder)
 
     def requests(self):
