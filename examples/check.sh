@@ -110,7 +110,25 @@ grep -q "^$count good, 0 failed" "$work/log" || {
 }
 [ "$(files "$work/first")" -eq 0 ] || die "first_bytes left files behind"
 
+# shellcheck disable=SC2086
+quiet filter_lines "$work/build/filter_lines" $urls
+[ "$(grep -c ' lines, the longest is number ' "$work/log")" -eq "$count" ] || {
+    cat "$work/log" >&2
+    die "filter_lines: not every file was told"
+}
+# shellcheck disable=SC2086
+quiet count_levels "$work/build/count_levels" $urls
+# shellcheck disable=SC2086
+"$work/build/tee" "$work/tee" '' $urls >"$work/tee-lines" || die "tee failed"
+diff -r "$work/out-shared" "$work/tee" || die "tee saved other bytes than download_list"
+[ -s "$work/tee-lines" ] || die "tee wrote no lines"
+# shellcheck disable=SC2086
+quiet head_stage "$work/build/head_stage" "$work/head" 1 $urls
+for file in "$work/out-shared"/*; do
+    head -n 1 "$file" | cmp - "$work/head/${file##*/}" || die "head_stage saved another first line"
+done
+
 quiet feed_jobs sh -c '"$1" "$2" <"$3"' sh "$work/build/feed_jobs" "$work/feed" "$work/list"
 diff -r "$work/out-shared" "$work/feed" || die "feed_jobs saved other bytes than download_list"
 
-echo "examples: 4 programs built against $prefix and run; CMake and pkg-config, shared and static"
+echo "examples: 8 programs built against $prefix and run; CMake and pkg-config, shared and static"

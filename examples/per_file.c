@@ -71,7 +71,8 @@ static void on_end(const weir_result *result, void *user)
                result->error->message);
 }
 
-static const weir_callbacks callbacks = {on_begin, on_data, on_reset, on_end};
+static const weir_callbacks callbacks = {
+    .on_begin = on_begin, .on_data = on_data, .on_reset = on_reset, .on_end = on_end};
 
 int main(int argc, char **argv)
 {

@@ -58,8 +58,15 @@ has_package() {
 wanted_packages() {
     command -v cc >/dev/null || echo gcc
     for tool in make cmake pkg-config; do command -v "$tool" >/dev/null || echo "$tool"; done
-    for package in libc6-dev libcurl4-openssl-dev libinih-dev zlib1g-dev libxxhash-dev libisal-dev \
-        libzstd-dev; do
+    command -v c++ >/dev/null || echo g++
+    case $(dpkg --print-architecture 2>/dev/null) in
+    amd64) matcher=libhyperscan-dev ;;
+    arm64) matcher=libvectorscan-dev ;;
+    *) matcher= ;;
+    esac
+    for package in libc6-dev libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev libxxhash-dev \
+        libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev \
+        $matcher; do
         has_package "$package" || echo "$package"
     done
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the tests need, builds, and runs everything: what CI runs.
 #
-#   sh tests/run.sh                 plain, ASan+UBSan and TSan builds, one ctest over all of them
+#   sh tests/run.sh                 plain, ASan+UBSan and TSan builds, and fuzz targets by clang;
+#                                   one ctest over all of them
 #   sh tests/run.sh --quick         the plain build only
 #   sh tests/run.sh [--quick] NAME  only tests whose names match the pattern
 #
@@ -32,8 +33,13 @@ done
 
 # All that the tests need, by Debian 12 name.
 packages="git cmake ninja-build gcc g++ libc6-dev binutils pkg-config libcurl4-openssl-dev libinih-dev
-    zlib1g-dev libxxhash-dev libisal-dev libzstd-dev libssl-dev libcmocka-dev nginx-light squid
-    python3 openssl ca-certificates zstd strace util-linux mount"
+    libpcre2-dev zlib1g-dev libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev
+    libsimdjson-dev libjq-dev libssl-dev libcmocka-dev clang libclang-rt-14-dev nginx-light squid
+    python3 openssl ca-certificates zstd xz-utils bzip2 brotli pigz jq ripgrep strace util-linux mount"
+case $(dpkg --print-architecture 2>/dev/null) in
+amd64) packages="$packages libhyperscan-dev" ;;
+arm64) packages="$packages libvectorscan-dev" ;;
+esac
 
 say() { echo "tests/run.sh: $*"; }
 
@@ -75,16 +81,17 @@ install_missing() {
     fi
 }
 
-# build NAME CMAKE_ARGUMENT...: configures and builds; its output only when something goes wrong, a
-# warning included (-Werror, and CMake's own).
+# build NAME TARGET CMAKE_ARGUMENT...: configures and builds; its output only when something goes
+# wrong, a warning included (-Werror, and CMake's own).
 build() {
     name=$1
-    shift
+    target=$2
+    shift 2
     say "building $build/$name"
     mkdir -p "$build/$name" || return 1
     log=$build/$name/build.log
     if ! { cmake -S "$source" -B "$build/$name" -G Ninja -DWEIR_TESTS=ON -DWEIR_WERROR=ON "$@" &&
-        cmake --build "$build/$name"; } </dev/null >"$log" 2>&1; then
+        cmake --build "$build/$name" --target "$target"; } </dev/null >"$log" 2>&1; then
         tail -n 100 "$log"
         say "the $name build failed; all of its output is in $log"
         return 1
@@ -97,12 +104,14 @@ build() {
 }
 
 [ -n "${WEIR_NO_INSTALL:-}" ] || install_missing || exit 1
-build plain -DWEIR_EXAMPLES=ON -DWEIR_SANITIZE= || exit 1
+build plain all -DWEIR_EXAMPLES=ON -DWEIR_SANITIZE= || exit 1
 builds=plain
 if [ -z "$quick" ]; then
-    build asan -DWEIR_SANITIZE=address,undefined -DWEIR_TEST_PREFIX=asan. || exit 1
-    build tsan -DWEIR_SANITIZE=thread -DWEIR_TEST_PREFIX=tsan. || exit 1
-    builds="plain asan tsan"
+    build asan all -DWEIR_SANITIZE=address,undefined -DWEIR_TEST_PREFIX=asan. || exit 1
+    build tsan all -DWEIR_SANITIZE=thread -DWEIR_TEST_PREFIX=tsan. || exit 1
+    build fuzz fuzz_targets -DWEIR_FUZZ=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ ||
+        exit 1
+    builds="plain asan tsan fuzz"
 fi
 
 # One ctest over all builds: a list that names the lists of each.

@@ -24,6 +24,15 @@ typedef enum weir_phase {
 
 typedef struct weir_stage weir_stage;
 
+/* What a stage needs, for `flags`. The engine plans by it: a file whose chain needs the whole body
+ * is not gone on with where an earlier run stopped, and one whose chain needs order is not fetched
+ * in parallel ranges. A stage that looks at more than one write at a time needs both. */
+enum {
+    WEIR_STAGE_NEEDS_ORDER = 1, /* bytes come in order */
+    WEIR_STAGE_NEEDS_WHOLE = 2, /* bytes come from the first one on */
+    WEIR_STAGE_NEEDS_STREAM = WEIR_STAGE_NEEDS_ORDER | WEIR_STAGE_NEEDS_WHOLE
+};
+
 typedef struct weir_stage_type {
     size_t abi_size;   /* sizeof(weir_stage_type), so that later versions can tell what they were
                           given */
@@ -31,9 +40,10 @@ typedef struct weir_stage_type {
     const char *name;
     const char *help;
     weir_phase phase;
-    unsigned flags; /* 0 so far */
+    unsigned flags; /* WEIR_STAGE_NEEDS_* */
     /* All but `write` may be NULL. A status other than WEIR_OK ends the file with that class; the
-     * message comes from `err`. */
+     * message comes from `err`. WEIR_END from write is no error: the stage needs no more of this
+     * body; what it has emitted, and what `finish` still emits, is the whole result. */
     weir_status (*open)(weir_stage *stage, weir_error *err);
     weir_status (*write)(weir_stage *stage, const void *data, size_t size, weir_error *err);
     weir_status (*finish)(weir_stage *stage,
@@ -44,7 +54,12 @@ typedef struct weir_stage_type {
 
 /* The state of a stage for this file. */
 WEIR_API void *weir_stage_state(weir_stage *stage);
-/* Hands bytes to the next stage, or to the sink. Borrowed until it returns. */
+/* The file, its URL (without user and password) and the `user` pointer of its callbacks. */
+WEIR_API weir_file *weir_stage_file(weir_stage *stage);
+WEIR_API const char *weir_stage_url(weir_stage *stage);
+WEIR_API void *weir_stage_user(weir_stage *stage);
+/* Hands bytes to the next stage, or to the sink. Borrowed until it returns. A status other than
+ * WEIR_OK is to be returned at once, WEIR_END too. */
 WEIR_API weir_status weir_emit(weir_stage *stage, const void *data, size_t size, weir_error *err);
 
 /* Puts a stage into the chain of every file of the engine. The table is borrowed until the engine

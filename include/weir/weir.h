@@ -25,7 +25,8 @@
  * 3. Threads
  *
  *    weir_engine_run starts the engine's threads and returns when all of them have ended.
- *    - on_begin, on_data and on_reset of one job run on one worker thread, never two at a time.
+ *    - on_begin, on_data, on_line, on_record and on_reset of one job run on one worker thread,
+ * never two at a time.
  *    - on_end and the event callback run on the commit thread, one call at a time.
  *    - weir_engine_add, _cancel, _stats and _transfers may be called from any thread and from
  *      within callbacks. All other functions of an engine belong to the thread that made it, and
@@ -204,7 +205,9 @@ typedef struct weir_header {
 typedef enum weir_next {
     WEIR_NEXT = 0,      /* go on */
     WEIR_STOP_FILE = 1, /* end this file: it is reported as failed, class cancelled */
-    WEIR_STOP_RUN = 2   /* end the run, as weir_engine_cancel does */
+    WEIR_STOP_RUN = 2,  /* end the run, as weir_engine_cancel does */
+    WEIR_ENOUGH = 3 /* this callback has all that it wants of this file: it is called no more, and
+                       where nothing else needs the rest, the download ends here, as done */
 } weir_next;
 
 /* What on_begin tells of a file. All strings are borrowed until on_begin returns. */
@@ -237,28 +240,79 @@ typedef struct weir_result {
     int64_t duration_ms;     /* from the first request to the end */
     bool unchecked;          /* skipped because the name exists, without evidence of its origin */
     bool duplicate;          /* skipped because the same URL stands earlier in the list */
+    uint64_t lines_in;       /* lines or records that a filter, a program or callbacks have seen */
+    uint64_t lines_out;      /* those that were kept or put out */
+    uint64_t bad_records;    /* part of lines_in: no JSON, or the program failed on them */
+    uint64_t long_lines;     /* part of lines_in: skipped because longer than filter.max_line */
     const weir_error *error; /* status WEIR_OK unless outcome is WEIR_FAILED */
 } weir_result;
+
+/* A JSON record, as on_record sees it: one line of the body that is one JSON text (RFC 8259).
+ * Borrowed until the callback returns, like everything that is handed out of it; for the worker
+ * thread that called. */
+typedef struct weir_record weir_record;
+
+typedef enum weir_json_kind {
+    WEIR_JSON_MISSING, /* there is nothing at this path */
+    WEIR_JSON_NULL,
+    WEIR_JSON_BOOLEAN,
+    WEIR_JSON_NUMBER,
+    WEIR_JSON_STRING,
+    WEIR_JSON_ARRAY,
+    WEIR_JSON_OBJECT
+} weir_json_kind;
 
 /* Callbacks of a file. Any may be NULL. `user` is the job's own, or the engine's. */
 typedef struct weir_callbacks {
     /* Headers of a good response have arrived. No callback sees an error page or a redirect. Once a
      * file, and once more after each on_reset. */
     weir_next (*on_begin)(weir_file *file, const weir_begin *begin, void *user);
-    /* The next bytes of the body, 1 to 16384, in order, each exactly once. */
+    /* The next bytes of the body, in order, each exactly once; decoded where http.decode says so.
+     */
     weir_next (*on_data)(weir_file *file, const void *data, size_t size, void *user);
+    /* One line of the body, or of what a filter keeps of it, without its newline; `number` counts
+     * them from 1. A '\r' before the newline, NUL and bytes that are not UTF-8 are part of it. A
+     * line of more than filter.max_line bytes is left out and counted in long_lines. */
+    weir_next (*on_line)(weir_file *file, const char *line, size_t size, uint64_t number,
+                         void *user);
+    /* One JSON record: a line of the body, or of what a program makes of it. Empty lines are left
+     * out; lines that are no JSON text are counted in bad_records (see jsonl.bad_records). */
+    weir_next (*on_record)(weir_file *file, const weir_record *record, void *user);
     /* The body starts again at byte 0: forget what this file gave you. Without this callback a body
      * that breaks off and cannot be resumed is fetched again, checked against what was given, and
-     * goes on behind it; one that has changed meanwhile fails with WEIR_CHECKSUM. */
+     * goes on behind it; one that has changed meanwhile fails with WEIR_CHECKSUM. The same holds
+     * for on_line and on_record. */
     void (*on_reset)(weir_file *file, void *user);
     /* Exactly once for every job, whatever happened; after the file is durable. `file` is gone. */
     void (*on_end)(const weir_result *result, void *user);
 } weir_callbacks;
 
+/* The text of a record, as it stands in the body. Not ended by a NUL. */
+WEIR_API const char *weir_record_text(const weir_record *record, size_t *size);
+/* The number of its line, from 1. */
+WEIR_API uint64_t weir_record_line(const weir_record *record);
+
+/* Values of a record by path, written as in jq: ".", ".user.name", ".items[0].id", ".\"odd key\"",
+ * ".items[-1]". Of equal keys the last one counts. A path that cannot be read is a missing value.
+ */
+WEIR_API weir_json_kind weir_record_kind(const weir_record *record, const char *path);
+/* These answer false, and leave the rest alone, when there is no value of that kind. A string is
+ * unescaped UTF-8, not ended by a NUL; an integer is a number without fraction that fits; a number
+ * is the nearest double. */
+WEIR_API bool weir_record_string(const weir_record *record, const char *path, const char **text,
+                                 size_t *size);
+WEIR_API bool weir_record_integer(const weir_record *record, const char *path, int64_t *out);
+WEIR_API bool weir_record_number(const weir_record *record, const char *path, double *out);
+WEIR_API bool weir_record_boolean(const weir_record *record, const char *path, bool *out);
+/* The elements of an array or the fields of an object; 0 for anything else. */
+WEIR_API size_t weir_record_count(const weir_record *record, const char *path);
+
 typedef enum weir_save {
-    WEIR_SAVE_AUTO = 0, /* to a file, unless there is an on_data callback */
-    WEIR_SAVE_YES = 1,
-    WEIR_SAVE_NO = 2
+    WEIR_SAVE_AUTO = 0, /* to a file, unless there is an on_data, on_line or on_record callback */
+    WEIR_SAVE_YES = 1,  /* what stages make of the body */
+    WEIR_SAVE_NO = 2,
+    WEIR_SAVE_BODY = 3 /* the body as it was sent, whatever stages make of it for callbacks or the
+                          descriptor of weir_engine_write_to_fd (a tee) */
 } weir_save;
 
 /* What goes in. Zero-initialise, then set `url`; everything else may stay 0. Copied by
@@ -304,9 +358,65 @@ WEIR_API weir_status weir_engine_add_source(weir_engine *engine, const char *lis
 WEIR_API void weir_engine_keep_open(weir_engine *engine);
 WEIR_API void weir_engine_finish(weir_engine *engine);
 
-/* Sends the bodies to a file descriptor instead of files, whole and in list order. The descriptor
- * stays the caller's. `what` names it in messages ("standard output"). */
+/* Sends the bodies to a file descriptor instead of files, whole and in list order; with a filter or
+ * a program, their lines: whole ones, as they come from many files at once, unless
+ * weir_engine_set_in_order says otherwise. The descriptor stays the caller's. `what` names it in
+ * messages ("standard output"). */
 WEIR_API void weir_engine_write_to_fd(weir_engine *engine, int fd, const char *what);
+/* The same into one file, which has its name only when the run has ended by itself: until then it
+ * is "PATH.part". DISK or NAME when it cannot be made. */
+WEIR_API weir_status weir_engine_write_to_file(weir_engine *engine, const char *path,
+                                               weir_error *err);
+/* One file after the other, in list order, where lines of many would come as they arrive. */
+WEIR_API void weir_engine_set_in_order(weir_engine *engine, bool in_order);
+/* What jobs with WEIR_SAVE_AUTO do, those of lists included. */
+WEIR_API void weir_engine_set_save(weir_engine *engine, weir_save save);
+
+/* ---------------------------------------------------------------------------------------------
+ * Filters: keep lines, shape records
+ *
+ * Both see the body decoded (http.decode) and come before the callbacks and the file. A dropped
+ * connection neither repeats nor loses a line.
+ */
+typedef struct weir_pattern {
+    const char *text;
+    size_t size;        /* bytes of text; 0: up to its NUL */
+    bool literal;       /* bytes as they are; false: a PCRE2 expression on bytes */
+    const char *origin; /* for messages: "-e", "patterns.txt:12"; or NULL */
+} weir_pattern;
+
+/* Zero-initialise, then set the patterns; the rest may stay 0. */
+typedef struct weir_filter {
+    const weir_pattern *patterns; /* a line is kept when any of them matches */
+    size_t pattern_count;         /* 0: no line matches */
+    bool ignore_case;             /* ASCII letters */
+    bool invert;                  /* keep the lines that do not match */
+    bool count;                   /* put out the number of kept lines of each file instead */
+    bool line_number;             /* "N:" before each line, "N-" before lines of context */
+    bool only_matching;           /* each match on a line of its own, empty ones left out */
+    bool with_url;                /* URL and TAB before each line */
+    uint64_t max_count;           /* stop a file after so many kept lines; 0 = never */
+    uint64_t before, after;       /* lines of context; "--" stands between groups */
+} weir_filter;
+
+/* Keeps the matching lines of every file. Before the run; copies all. WEIR_USAGE: a pattern is bad;
+ * the message shows where. */
+WEIR_API weir_status weir_engine_filter(weir_engine *engine, const weir_filter *filter,
+                                        weir_error *err);
+
+/* Runs a jq program on every record (line) of every file. `raw`: strings are put out as their text.
+ * Before the run. WEIR_USAGE: it cannot be compiled, or reads other records (input, inputs). */
+WEIR_API weir_status weir_engine_jsonl(weir_engine *engine, const char *program, bool raw,
+                                       weir_error *err);
+/* URL and TAB before each of its outputs, as weir_filter.with_url has it. Before the run. */
+WEIR_API void weir_engine_set_with_url(weir_engine *engine, bool with_url);
+
+/* "hyperscan", "pcre2", "simdjson", "jq": what the filter or the program runs on; NULL: there is
+ * none. */
+WEIR_API const char *weir_engine_matcher(const weir_engine *engine);
+
+/* Name and one line of help of the i-th built-in stage, or NULL after the last. Any thread. */
+WEIR_API const char *weir_stage_name_at(size_t i, const char **help);
 
 /* Reads the lists and assigns names, but sends no request and saves nothing: every job ends as
  * WEIR_SKIPPED with its path, in the report too where one is asked for. */
@@ -341,7 +451,8 @@ typedef struct weir_stats {
     uint64_t done, skipped, failed, retried;
     uint64_t unchecked;  /* part of skipped: exists, origin unknown */
     uint64_t duplicates; /* part of skipped: same URL earlier in the list */
-    int64_t bytes;       /* body bytes received in this run */
+    uint64_t lines_in, lines_out, bad_records, long_lines; /* of the files that have ended */
+    int64_t bytes;                                         /* body bytes received in this run */
     int64_t bytes_known; /* sizes of the files that have begun, less what earlier runs had */
     int in_flight;       /* transfers under way */
     int waiting;         /* jobs that wait for a retry or a held host */

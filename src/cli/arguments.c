@@ -3,6 +3,9 @@
  * getopt_long is not used: the flags come from a table that the library owns, it would accept
  * abbreviations (which turn into errors when a flag is added), and its messages cannot say what
  * somebody used to another program should type here.
+ *
+ * The command is looked for first, because it decides what a letter means; flags may stand before
+ * it.
  */
 #include "cli/arguments.h"
 
@@ -14,45 +17,33 @@
 
 #include "cli/flag_hints.h"
 
-static const struct own_flag own_flags[] = {
-    {OWN_INPUT, "input", 'i', "FILE", "Input",
-     "read URLs from a list (a file, a URL, or - for standard input); repeatable"},
-    {OWN_OUTPUT, "output", 'o', "NAME", "Where files go",
-     "file name for one URL; - writes all bodies to standard output in list order"},
-    {OWN_DRY_RUN, "dry-run", 0, NULL, "General",
-     "read the lists and print which name each URL would get; fetch nothing"},
-    {OWN_CONFIG, "config", 'c', "FILE", "General",
-     "read this INI file instead of $XDG_CONFIG_HOME/weir/weir.ini"},
-    {OWN_NO_CONFIG, "no-config", 0, NULL, "General", "read no INI file"},
-    {OWN_SET, "set", 's', "SECTION.KEY=VALUE", "General", "set any option; weir config lists them"},
-    {OWN_QUIET, "quiet", 'q', NULL, "General", "print errors only"},
-    {OWN_VERBOSE, "verbose", 'v', NULL, "General", "print retries, held hosts and every error"},
-    {OWN_INI, "ini", 0, NULL, "weir config", "print the values in force as an INI file"},
-    {OWN_HELP, "help", 'h', NULL, "General", "print this text"},
-    {OWN_VERSION, "version", 0, NULL, "General", "print the versions of weir and its libraries"},
-};
-
-const struct own_flag *own_flag_at(size_t i)
-{
-    return i < sizeof own_flags / sizeof *own_flags ? &own_flags[i] : NULL;
-}
-
 bool names_stdout(const char *path)
 {
     return path && (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0 ||
                     strcmp(path, "/dev/fd/1") == 0);
 }
 
-/* A flag of either table. */
-struct flag {
-    const struct own_flag *own;
-    const weir_option *option;
-};
+bool names_stdin(const char *path)
+{
+    return path && (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0 ||
+                    strcmp(path, "/dev/fd/0") == 0);
+}
+
+const struct setting *arguments_setting(const struct arguments *a, const char *name)
+{
+    for (size_t i = a->setting_count; i > 0; i--) {
+        if (strcmp(a->settings[i - 1].name, name) == 0)
+            return &a->settings[i - 1];
+    }
+    return NULL;
+}
 
 struct parser {
     struct arguments *a;
     char **argv;
     int argc, next;
+    int command_at;         /* index of the command's word, 0 = there is none */
+    const char *stray_word; /* the first word that is no URL, to be judged when all is known */
     char *message;
 };
 
@@ -67,36 +58,42 @@ static bool refuse(struct parser *p, const char *format, ...)
     return false;
 }
 
-static bool long_is(const char *flag, const char *name, size_t n)
+static unsigned this_command(const struct parser *p)
 {
-    return flag && strlen(flag) == n && memcmp(flag, name, n) == 0;
+    return 1U << p->a->command;
 }
 
-static bool find_flag(struct flag *out, const char *name, size_t n, char letter)
+/* ---- which command ---- */
+
+/* How many words the flag takes, itself included. No letter takes an argument in one command and
+ * none in another. */
+static int words_of_flag(const char *word)
 {
-    *out = (struct flag){0};
-    for (size_t i = 0; own_flag_at(i); i++) {
-        const struct own_flag *own = own_flag_at(i);
-        if (name ? long_is(own->flag, name, n) : own->letter && own->letter == letter) {
-            out->own = own;
-            return true;
-        }
+    struct flag f;
+    if (word[1] == '-') {
+        size_t n = strcspn(word + 2, "=");
+        bool wants = flag_find(&f, FOR_ALL, word + 2, n, 0) && flag_argument(&f);
+        return wants && word[2 + n] != '=' ? 2 : 1;
     }
-    for (size_t i = 0; weir_option_at(i); i++) {
-        const weir_option *o = weir_option_at(i);
-        if (name ? long_is(o->flag, name, n) || long_is(o->alias, name, n)
-                 : o->letter && o->letter == letter) {
-            out->option = o;
-            return true;
-        }
+    for (const char *c = word + 1; *c; c++) {
+        if (flag_find(&f, FOR_ALL, NULL, 0, *c) && flag_argument(&f))
+            return c[1] ? 1 : 2;
     }
-    return false;
+    return 1;
 }
 
-static const char *flag_argument(const struct flag *f)
+static void find_command(struct parser *p)
 {
-    return f->own ? f->own->arg : f->option->arg;
+    int i = 1;
+    while (i < p->argc && p->argv[i][0] == '-' && p->argv[i][1] && strcmp(p->argv[i], "--") != 0)
+        i += words_of_flag(p->argv[i]);
+    if (i < p->argc && command_by_name(p->argv[i], &p->a->command)) {
+        p->a->command_named = true;
+        p->command_at = i;
+    }
 }
+
+/* ---- flags ---- */
 
 static bool add_setting(struct parser *p, const char *name, size_t n, const char *value,
                         const weir_option *option)
@@ -117,7 +114,83 @@ static bool add_set(struct parser *p, const char *value)
     return add_setting(p, value, (size_t)(equals - value), equals + 1, NULL);
 }
 
-static bool take_own(struct parser *p, enum own_id id, const char *value)
+static bool add_pattern(struct arguments *a, enum pattern_kind kind, const char *text)
+{
+    struct filter_arguments *f = &a->filter;
+    f->patterns[f->pattern_count++] = (struct pattern_argument){kind, text};
+    return true;
+}
+
+static bool take_number(struct parser *p, uint64_t *out, uint64_t least, const char *value,
+                        const char *shown)
+{
+    uint64_t n = 0;
+    size_t digits = strspn(value, "0123456789");
+    if (digits && !value[digits] && digits < 19)
+        n = strtoull(value, NULL, 10);
+    else
+        digits = 0;
+    if (!digits || n < least)
+        return refuse(p, "%s %s: write a number of lines, %d or more", shown, value, (int)least);
+    *out = n;
+    return true;
+}
+
+static bool take_program(struct parser *p, const char *value)
+{
+    struct jsonl_arguments *j = &p->a->jsonl;
+    if (j->program)
+        return refuse(p,
+                      "--jq is given twice; join the programs with a bar: --jq 'FIRST | SECOND'");
+    j->program = value;
+    return true;
+}
+
+/* The flags of filter and jsonl. */
+static bool take_lines_flag(struct parser *p, enum own_id id, const char *value, const char *shown)
+{
+    struct filter_arguments *f = &p->a->filter;
+    switch (id) {
+    case OWN_MATCH:
+        return add_pattern(p->a, PATTERN_REGEX, value);
+    case OWN_LITERAL:
+        return add_pattern(p->a, PATTERN_LITERAL, value);
+    case OWN_PATTERN_FILE:
+        if (!*value)
+            return refuse(p, "%s: the name of the file of patterns is empty", shown);
+        return add_pattern(p->a, PATTERN_FILE, value);
+    case OWN_IGNORE_CASE:
+        return f->ignore_case = true;
+    case OWN_INVERT:
+        return f->invert = true;
+    case OWN_MAX_COUNT:
+        return take_number(p, &f->max_count, 1, value, shown);
+    case OWN_COUNT:
+        return f->count = true;
+    case OWN_LINE_NUMBER:
+        return f->line_number = true;
+    case OWN_ONLY_MATCHING:
+        return f->only_matching = true;
+    case OWN_AFTER:
+        return take_number(p, &f->after, 0, value, shown);
+    case OWN_BEFORE:
+        return take_number(p, &f->before, 0, value, shown);
+    case OWN_CONTEXT:
+        return take_number(p, &f->context, 0, value, shown);
+    case OWN_WITH_URL:
+        return p->a->with_url = true;
+    case OWN_IN_ORDER:
+        return p->a->in_order = true;
+    case OWN_JQ:
+        return take_program(p, value);
+    case OWN_RAW:
+        return p->a->jsonl.raw = true;
+    default:
+        return refuse(p, "unknown flag %s", shown);
+    }
+}
+
+static bool take_own(struct parser *p, enum own_id id, const char *value, const char *shown)
 {
     struct arguments *a = p->a;
     switch (id) {
@@ -125,45 +198,35 @@ static bool take_own(struct parser *p, enum own_id id, const char *value)
         if (!*value)
             return refuse(p, "-i: the name of the list is empty");
         a->lists[a->list_count++] = value;
-        break;
+        return true;
     case OWN_OUTPUT:
         if (!*value)
             return refuse(p, "-o: the file name is empty");
         a->output = value;
-        break;
+        return true;
     case OWN_CONFIG:
-        if (strstr(value, "://"))
-            return refuse(p,
-                          "-c %s: -c takes a configuration file here; weir always resumes, "
-                          "so leave out the -c of wget",
-                          value);
         a->config_file = value;
-        break;
+        return true;
     case OWN_NO_CONFIG:
-        a->no_config = true;
-        break;
+        return a->no_config = true;
     case OWN_SET:
         return add_set(p, value);
     case OWN_DRY_RUN:
-        a->dry_run = true;
-        break;
+        return a->dry_run = true;
     case OWN_INI:
-        a->ini = true;
-        break;
+        return a->ini = true;
     case OWN_QUIET:
-        a->quiet = true;
-        break;
+        return a->quiet = true;
     case OWN_VERBOSE:
         a->verbose++;
-        break;
+        return true;
     case OWN_HELP:
-        a->help = true;
-        break;
+        return a->help = true;
     case OWN_VERSION:
-        a->version = true;
-        break;
+        return a->version = true;
+    default:
+        return take_lines_flag(p, id, value, shown);
     }
-    return true;
 }
 
 static bool take_option(struct parser *p, const weir_option *o, const char *value)
@@ -181,14 +244,49 @@ static bool take_option(struct parser *p, const weir_option *o, const char *valu
 static bool take_flag(struct parser *p, const struct flag *f, const char *value, const char *shown)
 {
     const char *arg = flag_argument(f);
+    bool letter = shown[1] != '-';
     if (!arg && value)
         return refuse(p, "%s takes no value; leave out \"=%s\"", shown, value);
     if (arg && !value) {
-        if (p->next >= p->argc)
-            return refuse(p, "%s needs a value: %s %s", shown, shown, arg);
+        if (p->next >= p->argc) {
+            const char *meant = letter ? flag_other_meaning(p->a->command, shown[1]) : NULL;
+            return refuse(p, "%s needs a value: %s %s%s%s", shown, shown, arg, meant ? "; " : "",
+                          meant ? meant : "");
+        }
         value = p->argv[p->next++];
     }
-    return f->own ? take_own(p, f->own->id, value) : take_option(p, f->option, value);
+    if (arg && letter) {
+        const char *hint = flag_value_hint(p->a->command, shown[1], value);
+        /* A header may be a secret that has lost its name. */
+        bool hide = shown[1] == 'H';
+        if (hint)
+            return refuse(p, "%s%s%s: %s", shown, hide ? "" : " ", hide ? "" : value, hint);
+    }
+    return f->own ? take_own(p, f->own->id, value, shown) : take_option(p, f->option, value);
+}
+
+/* `word` as typed, `shown` the flag of it; not one of this command. */
+static bool refuse_flag(struct parser *p, const char *word, const char *shown, const char *name,
+                        size_t n, char letter)
+{
+    struct flag f;
+    const char *hint = flag_hint(p->a->command, name ? word : shown);
+    if (hint)
+        return refuse(p, "%s: %s", shown, hint);
+    if (p->a->command == COMMAND_FILTER && letter >= '0' && letter <= '9')
+        return refuse(p, "%s: use -C N for N lines of context", word);
+    if (flag_find(&f, FOR_ALL, name, n, letter)) {
+        enum command owner = COMMAND_GET;
+        while (!(flag_commands(&f) & (1U << owner)))
+            owner++;
+        return refuse(p, "%s belongs to weir %s; try: weir %s --help", shown, command_name(owner),
+                      command_name(owner));
+    }
+    const char *nearest = name ? flag_nearest(p->a->command, name, n) : NULL;
+    if (nearest)
+        return refuse(p, "unknown flag %s; did you mean --%s?", shown, nearest);
+    bool alone = name || strcmp(shown, word) == 0;
+    return refuse(p, "unknown flag %s%s%s", shown, alone ? "" : " in ", alone ? "" : word);
 }
 
 static bool parse_long(struct parser *p, const char *word)
@@ -199,32 +297,21 @@ static bool parse_long(struct parser *p, const char *word)
     char shown[128];
     snprintf(shown, sizeof shown, "--%.*s", (int)(n < 100 ? n : 100), name);
     struct flag f;
-    if (find_flag(&f, name, n, 0))
+    if (flag_find(&f, this_command(p), name, n, 0))
         return take_flag(p, &f, value, shown);
-    const char *hint = flag_hint(word);
-    if (hint)
-        return refuse(p, "%s: %s", shown, hint);
-    const char *nearest = flag_nearest(name, n);
-    if (nearest)
-        return refuse(p, "unknown flag %s; did you mean --%s?", shown, nearest);
-    return refuse(p, "unknown flag %s", shown);
+    return refuse_flag(p, word, shown, name, n, 0);
 }
 
 static bool parse_letters(struct parser *p, const char *word)
 {
-    const char *hint = strlen(word) > 2 ? flag_hint(word) : NULL;
+    const char *hint = strlen(word) > 2 ? flag_hint(p->a->command, word) : NULL;
     if (hint)
         return refuse(p, "%s: %s", word, hint);
     for (const char *c = word + 1; *c; c++) {
         const char shown[3] = {'-', *c, '\0'};
         struct flag f;
-        if (!find_flag(&f, NULL, 0, *c)) {
-            hint = flag_hint(shown);
-            if (hint)
-                return refuse(p, "%s: %s", shown, hint);
-            return refuse(p, "unknown flag %s%s%s", shown, strcmp(shown, word) ? " in " : "",
-                          strcmp(shown, word) ? word : "");
-        }
+        if (!flag_find(&f, this_command(p), NULL, 0, *c))
+            return refuse_flag(p, word, shown, NULL, 0, *c);
         if (flag_argument(&f))
             return take_flag(p, &f, c[1] ? c + 1 : NULL, shown);
         if (!take_flag(p, &f, NULL, shown))
@@ -233,74 +320,99 @@ static bool parse_letters(struct parser *p, const char *word)
     return true;
 }
 
-static bool refuse_word(struct parser *p, const char *word)
+/* ---- words ---- */
+
+static bool refuse_stray_word(struct parser *p)
 {
+    const struct arguments *a = p->a;
+    const char *word = p->stray_word;
+    enum command late;
+    const char *hint = word_hint(a, word);
+    if (hint)
+        return refuse(p, "\"%s\" is not a URL; %s", word, hint);
     if (access(word, F_OK) == 0)
         return refuse(p, "\"%s\" is a file, not a URL; to read URLs from it, type -i %s", word,
                       word);
-    if (p->a->command_named || strpbrk(word, "./"))
+    if (!a->command_named && a->url_count && command_by_name(word, &late))
+        return refuse(p, "the command \"%s\" comes before the URLs: weir %s URL...", word, word);
+    if (a->command_named || strpbrk(word, "./"))
         return refuse(p, "\"%s\" is not a URL; a URL begins with http:// or https://", word);
     return refuse(p,
-                  "\"%s\" is neither a command nor a URL; commands: get, config, help; a URL "
+                  "\"%s\" is neither a command nor a URL; commands: " COMMAND_NAMES "; a URL "
                   "begins with http:// or https://",
                   word);
+}
+
+/* A jq program may hold a URL, too. */
+static bool has_scheme(const char *word)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789+.-";
+    return strncmp(word + strspn(word, allowed), "://", 3) == 0;
 }
 
 static bool parse_word(struct parser *p, const char *word)
 {
     struct arguments *a = p->a;
-    static const char *const commands[] = {"get", "config", "help"};
-    for (int i = 0; i < 3 && !a->command_named && !a->url_count; i++) {
-        if (strcmp(word, commands[i]) == 0) {
-            a->command = (enum command)i;
-            a->command_named = true;
-            return true;
-        }
-    }
+    enum command topic;
     if (a->command == COMMAND_HELP && !a->topic) {
-        if (strcmp(word, "get") && strcmp(word, "config") && strcmp(word, "help"))
-            return refuse(p, "no help for \"%s\"; commands: get, config, help", word);
+        if (!command_by_name(word, &topic))
+            return refuse(p, "no help for \"%s\"; commands: " COMMAND_NAMES, word);
         a->topic = word;
         return true;
     }
-    if (a->command != COMMAND_GET)
+    if (a->command == COMMAND_HELP || a->command == COMMAND_CONFIG)
         return refuse(p, "\"%s\" is one word too many here", word);
-    if (!strstr(word, "://"))
-        return refuse_word(p, word);
-    a->urls[a->url_count++] = word;
+    if (has_scheme(word))
+        a->urls[a->url_count++] = word;
+    else if (!p->stray_word)
+        p->stray_word = word;
     return true;
+}
+
+static bool parse_all(struct parser *p)
+{
+    bool flags_end = false;
+    find_command(p);
+    while (p->next < p->argc) {
+        bool fine = true;
+        int at = p->next++;
+        const char *word = p->argv[at];
+        if (at == p->command_at)
+            continue;
+        if (flags_end || word[0] != '-')
+            fine = parse_word(p, word);
+        else if (strcmp(word, "--") == 0)
+            flags_end = true;
+        else if (word[1] == '\0')
+            fine = refuse(p, "\"-\" is not a URL; to read URLs from standard input, type -i -");
+        else
+            fine = word[1] == '-' ? parse_long(p, word) : parse_letters(p, word);
+        if (!fine)
+            return false;
+    }
+    return p->stray_word ? refuse_stray_word(p) : true;
 }
 
 bool arguments_parse(struct arguments *out, int argc, char **argv, char message[USAGE_MAX])
 {
-    *out = (struct arguments){.command = COMMAND_GET};
+    *out = (struct arguments){
+        .command = COMMAND_GET,
+        .filter = {
+            .max_count = NOT_GIVEN, .after = NOT_GIVEN, .before = NOT_GIVEN, .context = NOT_GIVEN}};
     struct parser p = {.a = out, .argv = argv, .argc = argc, .next = 1, .message = message};
     size_t room = (size_t)argc + 1;
     out->urls = calloc(room, sizeof *out->urls);
     out->lists = calloc(room, sizeof *out->lists);
+    out->filter.patterns = calloc(room, sizeof *out->filter.patterns);
     /* A cluster of letters sets more than one option. */
     size_t letters = 0;
     for (int i = 1; i < argc; i++)
         letters += argv[i][0] == '-' && argv[i][1] != '-' ? strlen(argv[i]) : 1;
     out->settings = calloc(letters + 1, sizeof *out->settings);
-    if (!out->urls || !out->lists || !out->settings)
+    if (!out->urls || !out->lists || !out->settings || !out->filter.patterns)
         return refuse(&p, "out of memory");
-    bool flags_end = false;
-    while (p.next < p.argc) {
-        const char *word = argv[p.next++];
-        bool fine;
-        if (flags_end || word[0] != '-')
-            fine = parse_word(&p, word);
-        else if (strcmp(word, "--") == 0)
-            fine = flags_end = true;
-        else if (word[1] == '\0')
-            fine = refuse(&p, "\"-\" is not a URL; to read URLs from standard input, type -i -");
-        else
-            fine = word[1] == '-' ? parse_long(&p, word) : parse_letters(&p, word);
-        if (!fine)
-            return false;
-    }
-    return true;
+    return parse_all(&p);
 }
 
 void arguments_free(struct arguments *a)
@@ -310,5 +422,6 @@ void arguments_free(struct arguments *a)
     free(a->settings);
     free(a->urls);
     free(a->lists);
+    free(a->filter.patterns);
     *a = (struct arguments){0};
 }

@@ -1,17 +1,17 @@
 /* The command line, as it was meant.
  *
- * One table holds the flags of the command itself; all others are rows of the library's option
- * table. Parsing does nothing but fill this struct. Runs on the main thread.
+ * The flags stand in two tables: the command's own (flag_table.h) and the library's options.
+ * Parsing does nothing but fill this struct. Runs on the main thread.
  */
 #ifndef WEIR_CLI_ARGUMENTS_H
 #define WEIR_CLI_ARGUMENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "cli/flag_table.h"
 #include "weir/weir.h"
-
-enum command { COMMAND_GET, COMMAND_CONFIG, COMMAND_HELP };
 
 /* One option to set, in the order of the command line. */
 struct setting {
@@ -20,14 +20,40 @@ struct setting {
     const weir_option *option; /* NULL: given by -s */
 };
 
+enum pattern_kind { PATTERN_REGEX, PATTERN_LITERAL, PATTERN_FILE };
+
+/* -e, -F or -f, in the order of the command line. */
+struct pattern_argument {
+    enum pattern_kind kind;
+    const char *text; /* the pattern, or the name of the file */
+};
+
+#define NOT_GIVEN UINT64_MAX
+
+/* weir filter */
+struct filter_arguments {
+    struct pattern_argument *patterns;
+    size_t pattern_count;
+    bool ignore_case, invert, count, line_number, only_matching;
+    uint64_t max_count, after, before, context; /* or NOT_GIVEN */
+};
+
+/* weir jsonl */
+struct jsonl_arguments {
+    const char *program; /* --jq, or NULL */
+    bool raw;
+};
+
 struct arguments {
     enum command command;
     bool command_named; /* "weir get", not "weir URL" */
     const char *topic;  /* help: of which command, or NULL */
-    bool help, version, dry_run, quiet, ini, no_config;
+    bool help, version, dry_run, quiet, ini, no_config, in_order, with_url;
     int verbose;
     const char *config_file; /* -c, or NULL */
     const char *output;      /* -o, or NULL */
+    struct filter_arguments filter;
+    struct jsonl_arguments jsonl;
     const char **urls;
     size_t url_count;
     const char **lists;
@@ -35,33 +61,6 @@ struct arguments {
     struct setting *settings;
     size_t setting_count;
 };
-
-/* A flag of the command itself. */
-enum own_id {
-    OWN_INPUT,
-    OWN_OUTPUT,
-    OWN_CONFIG,
-    OWN_NO_CONFIG,
-    OWN_SET,
-    OWN_DRY_RUN,
-    OWN_INI,
-    OWN_QUIET,
-    OWN_VERBOSE,
-    OWN_HELP,
-    OWN_VERSION
-};
-
-struct own_flag {
-    enum own_id id;
-    const char *flag;
-    char letter;       /* 0: none */
-    const char *arg;   /* NULL: takes none */
-    const char *group; /* heading in --help */
-    const char *help;
-};
-
-/* Row i of the table, or NULL after the last. */
-const struct own_flag *own_flag_at(size_t i);
 
 #define USAGE_MAX 1024
 
@@ -72,5 +71,10 @@ void arguments_free(struct arguments *a);
 
 /* True for the names of standard output: "-", "/dev/stdout", "/dev/fd/1". */
 bool names_stdout(const char *path);
+/* And for those of standard input. */
+bool names_stdin(const char *path);
+
+/* The last setting of that name on the command line, by its flag or by -s; NULL: there is none. */
+const struct setting *arguments_setting(const struct arguments *a, const char *name);
 
 #endif

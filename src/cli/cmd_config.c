@@ -140,7 +140,7 @@ int cmd_config(const struct arguments *a)
     weir_config *config = NULL;
     weir_status st = settings_load(&config, a, message);
     if (st)
-        return status_error(st, message);
+        return status_error(a->command, st, message);
     if (a->ini)
         print_ini(config);
     else

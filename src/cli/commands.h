@@ -14,15 +14,18 @@ enum {
 };
 
 int cmd_get(const struct arguments *a);
+int cmd_filter(const struct arguments *a);
+int cmd_jsonl(const struct arguments *a);
 int cmd_config(const struct arguments *a);
 
-/* Prints the help of a command: "get", "config", or NULL for all of it. */
-void help_print(const char *topic);
+/* Prints the help of a command; of COMMAND_HELP: the list of commands, and the help of get. */
+void help_print(enum command topic);
 void help_print_version(void);
 
 /* Says what is wrong with the command line and where help is. Returns EXIT_USAGE. */
-int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int usage_error(enum command command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Says `message`, and after USAGE where help is. Returns the exit code that suits the status. */
-int status_error(weir_status status, const char *message);
+int status_error(enum command command, weir_status status, const char *message);
 
 #endif

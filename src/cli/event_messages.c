@@ -68,7 +68,8 @@ static void check_list(struct messages *m, int written)
 
 void messages_begin_list(struct messages *m)
 {
-    check_list(m, printf("url\tname\n"));
+    if (!m->no_names)
+        check_list(m, printf("url\tname\n"));
 }
 
 void messages_end_list(struct messages *m)
@@ -79,7 +80,11 @@ void messages_end_list(struct messages *m)
 
 static void list_name(struct messages *m, const weir_result *r)
 {
-    if (r->outcome == WEIR_SKIPPED && !r->duplicate && r->url && r->path && !m->list_gone)
+    if (r->outcome != WEIR_SKIPPED || r->duplicate || !r->url || m->list_gone)
+        return;
+    if (m->no_names)
+        check_list(m, printf("%s\n", r->url));
+    else if (r->path)
         check_list(m, printf("%s\t%s\n", r->url, r->path));
 }
 

@@ -13,6 +13,7 @@ struct messages {
     struct screen *screen;
     bool quiet, verbose;
     bool list_names; /* a dry run: each URL and its name go to standard output */
+    bool no_names;   /* the URLs alone, since there would be no files */
     weir_engine *engine;
     const char *report_path; /* where all errors stand, or NULL */
     /* Written by the commit thread, read after the run. */

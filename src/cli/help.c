@@ -12,12 +12,20 @@ enum { WIDTH = 79, HELP_COLUMN = 30 };
 /* Headings in the order in which a person asks, and the sections of options beneath them. */
 static const struct {
     const char *heading;
+    unsigned commands;
     const char *sections[3];
 } groups[] = {
-    {"Input", {"input"}},          {"Where files go", {"save"}},
-    {"Limits", {"run", "limits"}}, {"Retries", {"retry"}},
-    {"Network", {"http"}},         {"Reports and progress", {"report", "progress"}},
-    {"General", {NULL}},
+    {"Which lines", FOR_FILTER, {"filter"}},
+    {"Which records", FOR_JSONL, {"jsonl", "filter"}},
+    {"What is written", FOR_LINES, {NULL}},
+    {"Input", FOR_ALL, {"input"}},
+    {"Where files go", FOR_GET, {"save"}},
+    {"Where results go", FOR_LINES, {"save"}},
+    {"Limits", FOR_ALL, {"run", "limits"}},
+    {"Retries", FOR_ALL, {"retry"}},
+    {"Network", FOR_ALL, {"http"}},
+    {"Reports and progress", FOR_ALL, {"report", "progress"}},
+    {"General", FOR_ALL, {NULL}},
 };
 
 /* `text` between HELP_COLUMN and the right edge; `column` is where the cursor stands. */
@@ -50,45 +58,70 @@ static void print_flag(char letter, const char *flag, const char *arg, const cha
     print_wrapped(help, column);
 }
 
-static void print_option(const weir_option *o)
+static void print_own(const struct own_flag *own)
 {
     char help[512];
     struct text t = text_in(help, sizeof help);
-    text_add(&t, o->help);
+    text_add(&t, own->help);
+    if (own->alias)
+        text_addf(&t, " (also --%s)", own->alias);
+    print_flag(own->letter, own->flag, own->arg, help);
+}
+
+static void print_option(const weir_option *o, unsigned command)
+{
+    char help[512];
+    struct text t = text_in(help, sizeof help);
+    /* Its default does not turn lines into files. */
+    bool results = command & FOR_LINES && !strcmp(o->section, "save") && !strcmp(o->key, "dir");
+    text_add(&t, results
+                     ? "write the results of each URL to a file of its own in this folder, made "
+                       "if missing"
+                     : o->help);
     if (o->alias)
         text_addf(&t, " (also --%s)", o->alias);
-    if (o->arg && *o->value)
+    if (o->arg && *o->value && !results)
         text_addf(&t, " [%s]", o->value);
     print_flag(o->letter, o->flag, o->arg, help);
 }
 
-static void print_group(size_t g)
+static void print_group(size_t g, unsigned command)
 {
     printf("\n%s\n", groups[g].heading);
     for (size_t i = 0; own_flag_at(i); i++) {
         const struct own_flag *own = own_flag_at(i);
-        if (strcmp(own->group, groups[g].heading) == 0)
-            print_flag(own->letter, own->flag, own->arg, own->help);
+        if (own->commands & command && strcmp(own->group, groups[g].heading) == 0)
+            print_own(own);
     }
     for (size_t i = 0; weir_option_at(i); i++) {
         const weir_option *o = weir_option_at(i);
         for (size_t s = 0; s < 3 && o->flag && groups[g].sections[s]; s++) {
             if (strcmp(o->section, groups[g].sections[s]) == 0)
-                print_option(o);
+                print_option(o, command);
         }
     }
 }
 
-static void print_exit_codes(void)
+static void print_flags(enum command command)
+{
+    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+        if (groups[g].commands & 1U << command)
+            print_group(g, 1U << command);
+    }
+    printf("\nOptions without a flag are set by -s or in the INI file; weir config lists them.\n");
+}
+
+static void print_exit_codes(bool lines)
 {
     printf("\nExit codes\n"
-           "  0    all well\n"
+           "  0    all well%s\n"
            "  1    some URLs failed; the rest are done\n"
            "  2    the command line, the configuration or a list cannot be used\n"
            "  3    local trouble stopped the run: disk full, folder not writable\n"
            "  4    only checksums or validators refused some files\n"
-           "  130  interrupted (143: by SIGTERM); the same command goes on\n"
-           "  141  the reader of standard output went away\n");
+           "  130  interrupted (143: by SIGTERM); the same command goes on%s\n"
+           "  141  the reader of standard output went away\n",
+           lines ? ", also when nothing matched" : "", lines ? " where -d is given" : "");
 }
 
 static void print_get(void)
@@ -102,10 +135,48 @@ static void print_get(void)
            "  weir https://example.org/a.iso        one file, into the current folder\n"
            "  weir -i urls.txt -d out -j 32         a list, 32 at a time, into out/\n"
            "  zcat urls.gz | weir -i - --failed again.tsv   and keep a list of failures\n");
-    for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
-        print_group(g);
-    printf("\nOptions without a flag are set by -s or in the INI file; weir config lists them.\n");
-    print_exit_codes();
+    print_flags(COMMAND_GET);
+    print_exit_codes(false);
+}
+
+static void print_filter(void)
+{
+    printf("weir filter [FLAGS] -e REGEX... [URL...] [-i LIST]...\n"
+           "  Keeps the lines that match while the bodies stream, and writes them to standard\n"
+           "  output. Compressed bodies (.gz .zst .xz .bz2 .br) are recognised and decoded.\n"
+           "  Expressions are PCRE2 on bytes, as in LC_ALL=C grep -P. Lines of different URLs\n"
+           "  may mix, but none is torn, and when a connection drops none is lost or written\n"
+           "  twice. That nothing matches is no error (grep differs).\n"
+           "\n"
+           "  weir filter -e ERROR https://example.org/a.log.gz     the lines with ERROR\n"
+           "  weir filter -i urls.txt -F 10.0.0.7 --with-url        after URL and TAB\n"
+           "  weir filter -i urls.txt -e 'timeout \\d+' --count      a number for each URL\n"
+           "  weir filter -i urls.txt -f patterns.txt -d kept       a file for each URL\n"
+           "\n"
+           "  A line ends with a newline, or where the body ends; a CR before the newline is\n"
+           "  part of it. NUL and bytes that are no UTF-8 are bytes like any other. A line\n"
+           "  longer than --max-line is skipped, counted and said.\n");
+    print_flags(COMMAND_FILTER);
+    print_exit_codes(true);
+}
+
+static void print_jsonl(void)
+{
+    printf("weir jsonl [FLAGS] --jq PROGRAM [URL...] [-i LIST]...\n"
+           "  Runs a jq program on each record, one JSON text a line, while the bodies stream,\n"
+           "  and writes what it puts out, one a line, to standard output. A record that is\n"
+           "  only selected passes byte for byte. Compressed bodies (.gz .zst .xz .bz2 .br)\n"
+           "  are recognised and decoded. A program sees one record at a time; input and\n"
+           "  inputs are refused. That nothing is put out is no error.\n"
+           "\n"
+           "  weir jsonl --jq 'select(.level == \"error\")' https://example.org/a.jsonl.gz\n"
+           "  weir jsonl -i urls.txt --jq '{id, user: .user.name}' -o users.jsonl\n"
+           "  weir jsonl -i urls.txt --jq '.user.name' --raw -d names\n"
+           "\n"
+           "  Empty lines are left out. A line that is no JSON, or on which the program fails,\n"
+           "  is a bad record: skipped, counted and said, unless --bad-records says otherwise.\n");
+    print_flags(COMMAND_JSONL);
+    print_exit_codes(true);
 }
 
 static void print_config(void)
@@ -122,25 +193,44 @@ static void print_config(void)
     }
 }
 
-void help_print(const char *topic)
+void help_print(enum command topic)
 {
-    if (topic && strcmp(topic, "config") == 0) {
+    switch (topic) {
+    case COMMAND_CONFIG:
         print_config();
         return;
-    }
-    if (!topic || strcmp(topic, "help") == 0)
-        printf("weir %s: moves many bodies from URLs to files, as streams\n\n"
+    case COMMAND_FILTER:
+        print_filter();
+        return;
+    case COMMAND_JSONL:
+        print_jsonl();
+        return;
+    case COMMAND_HELP:
+        printf("weir %s: moves many bodies from URLs to where they are wanted, as streams\n\n"
                "Commands\n"
                "  weir get [URL...] [-i LIST]   save each body to a file; \"get\" may be left out\n"
+               "  weir filter -e REGEX [URL...] [-i LIST]\n"
+               "                                keep the lines that match\n"
+               "  weir jsonl --jq PROGRAM [URL...] [-i LIST]\n"
+               "                                filter and reshape JSON records\n"
                "  weir config                   print every option, its value and its origin\n"
                "  weir help [COMMAND]           print this text, or that of one command\n\n",
                weir_version());
+        break;
+    case COMMAND_GET:
+        break;
+    }
     print_get();
 }
 
 void help_print_version(void)
 {
+    const char *stage;
     printf("weir %s\n", weir_version());
     for (size_t i = 0; weir_version_library(i); i++)
         printf("%s\n", weir_version_library(i));
+    printf("stages:");
+    for (size_t i = 0; (stage = weir_stage_name_at(i, NULL)); i++)
+        printf(" %s", stage);
+    printf("\n");
 }

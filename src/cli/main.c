@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static void print_error(const char *message)
     screen_free(screen);
 }
 
-int usage_error(const char *format, ...)
+int usage_error(enum command command, const char *format, ...)
 {
     char message[USAGE_MAX];
     va_list args;
@@ -57,14 +58,15 @@ int usage_error(const char *format, ...)
     vsnprintf(message, sizeof message, format, args);
     va_end(args);
     print_error(message);
-    fprintf(stderr, "try: weir get --help\n");
+    fprintf(stderr, "try: weir %s --help\n",
+            command_name(command == COMMAND_HELP ? COMMAND_GET : command));
     return EXIT_USAGE;
 }
 
-int status_error(weir_status status, const char *message)
+int status_error(enum command command, weir_status status, const char *message)
 {
     if (status == WEIR_USAGE)
-        return usage_error("%s", message);
+        return usage_error(command, "%s", message);
     print_error(message);
     switch (status) {
     case WEIR_CONFIG:
@@ -79,22 +81,43 @@ int status_error(weir_status status, const char *message)
     }
 }
 
-static int run_command(const struct arguments *a)
+static int print_help(const struct arguments *a)
+{
+    enum command topic = a->command_named ? a->command : COMMAND_HELP;
+    if (a->topic)
+        command_by_name(a->topic, &topic);
+    help_print(topic);
+    return EXIT_ALL_WELL;
+}
+
+static int dispatch(const struct arguments *a)
 {
     if (a->version) {
         help_print_version();
         return EXIT_ALL_WELL;
     }
-    if (a->help || a->command == COMMAND_HELP) {
-        const char *topic = a->topic;
-        if (!topic && a->command_named && a->command != COMMAND_HELP)
-            topic = a->command == COMMAND_CONFIG ? "config" : "get";
-        help_print(topic);
-        return EXIT_ALL_WELL;
-    }
-    if (a->command == COMMAND_CONFIG)
+    if (a->help)
+        return print_help(a);
+    switch (a->command) {
+    case COMMAND_GET:
+        return cmd_get(a);
+    case COMMAND_FILTER:
+        return cmd_filter(a);
+    case COMMAND_JSONL:
+        return cmd_jsonl(a);
+    case COMMAND_CONFIG:
         return cmd_config(a);
-    return cmd_get(a);
+    case COMMAND_HELP:
+        return print_help(a);
+    }
+    return EXIT_USAGE;
+}
+
+/* errno may have been spent: an earlier write failed, and stdio kept nothing of it but a mark. */
+static bool reader_is_gone(void)
+{
+    struct pollfd out = {.fd = 1, .events = POLLOUT};
+    return errno == EPIPE || (poll(&out, 1, 0) == 1 && out.revents & (POLLERR | POLLHUP));
 }
 
 /* Standard output that cannot be written is an error, but a reader who has seen enough is none. */
@@ -103,7 +126,7 @@ static int close_output(int code)
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return code;
-    if (errno == EPIPE || code == EXIT_READER_GONE)
+    if (code == EXIT_READER_GONE || reader_is_gone())
         return EXIT_READER_GONE;
     print_error("standard output cannot be written");
     return code ? code : EXIT_LOCAL_TROUBLE;
@@ -116,8 +139,9 @@ int main(int argc, char **argv)
     open_standard_files();
     choose_locale();
     signal(SIGPIPE, SIG_IGN);
-    int code = arguments_parse(&arguments, argc, argv, message) ? run_command(&arguments)
-                                                                : usage_error("%s", message);
+    int code = arguments_parse(&arguments, argc, argv, message)
+                   ? dispatch(&arguments)
+                   : usage_error(arguments.command, "%s", message);
     arguments_free(&arguments);
     return close_output(code);
 }

@@ -1,5 +1,8 @@
 /* What -o means: a file name, a folder and a file name, or a descriptor. Main thread.
  *
+ * For the commands that write lines it is one file or descriptor for all of them; the folder of an
+ * INI file does not turn their output into files, only one typed on the command line does.
+ *
  * A name beneath save.dir goes to the engine as it is. One that leads elsewhere ("/tmp/x", "../x")
  * is what the user typed himself, so its folder becomes save.dir; the engine never leaves that.
  * What exists and is no regular file (/dev/null, a FIFO) is written to, never replaced.
@@ -97,6 +100,12 @@ static weir_status choose_name(struct output_target *t, const char *output, weir
     return st ? refuse(message, st, "-o %s: %s", output, err.message) : WEIR_OK;
 }
 
+static void choose_stdout(struct output_target *t)
+{
+    t->fd = 1;
+    t->what = "standard output";
+}
+
 weir_status output_target_choose(struct output_target *t, const struct arguments *a,
                                  weir_config *config, char message[USAGE_MAX])
 {
@@ -105,8 +114,7 @@ weir_status output_target_choose(struct output_target *t, const struct arguments
     if (!output)
         return WEIR_OK;
     if (names_stdout(output)) {
-        t->fd = 1;
-        t->what = "standard output";
+        choose_stdout(t);
         return WEIR_OK;
     }
     size_t n = strlen(output);
@@ -130,4 +138,52 @@ weir_status output_target_choose(struct output_target *t, const struct arguments
     }
     free(path);
     return st;
+}
+
+/* A flag that names files, where there will be none. */
+static const char *naming_flag(const struct arguments *a)
+{
+    static const char *const names[] = {"save.name", "save.tree", "save.cut_dirs", "save.on_exist"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct setting *s = arguments_setting(a, names[i]);
+        if (s && s->option)
+            return s->option->flag;
+    }
+    return NULL;
+}
+
+weir_status output_target_choose_for_lines(struct output_target *t, const struct arguments *a,
+                                           char message[USAGE_MAX])
+{
+    const char *output = a->output;
+    struct stat info;
+    if (arguments_setting(a, "save.dir")) {
+        if (output)
+            return refuse(message, WEIR_USAGE,
+                          "-o and -d cannot be given together: -o %s is one file for all results, "
+                          "-d a folder with a result for each URL",
+                          output);
+        return WEIR_OK;
+    }
+    const char *naming = naming_flag(a);
+    if (naming)
+        return refuse(message, WEIR_USAGE,
+                      "--%s is about the names of files, but all results go to %s; add -d DIR for "
+                      "a result for each URL",
+                      naming, output && !names_stdout(output) ? output : "standard output");
+    if (!output || names_stdout(output)) {
+        choose_stdout(t);
+        return WEIR_OK;
+    }
+    size_t n = strlen(output);
+    bool exists = stat(output, &info) == 0;
+    if (output[n - 1] == '/' || (exists && S_ISDIR(info.st_mode)))
+        return refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
+    t->file = output;
+    return WEIR_OK;
+}
+
+bool output_target_is_stream(const struct output_target *t)
+{
+    return t->fd >= 0 || t->file || t->what;
 }

@@ -9,6 +9,7 @@
 struct output_target {
     int fd;           /* bodies go here; -1 = to files */
     const char *what; /* names fd in messages */
+    const char *file; /* the lines of all URLs go here, or NULL */
     char *name;       /* for weir_job.name, or NULL */
     char *dir;        /* what save.dir has been set to, or NULL */
 };
@@ -18,6 +19,11 @@ void output_target_init(struct output_target *t);
  * command line. */
 weir_status output_target_choose(struct output_target *t, const struct arguments *a,
                                  weir_config *config, char message[USAGE_MAX]);
+/* The same for filter and jsonl, whose lines go to standard output unless -o or -d is typed. */
+weir_status output_target_choose_for_lines(struct output_target *t, const struct arguments *a,
+                                           char message[USAGE_MAX]);
+/* Does everything go into one place, so that nothing of it can be gone on with later? */
+bool output_target_is_stream(const struct output_target *t);
 void output_target_free(struct output_target *t);
 
 #endif

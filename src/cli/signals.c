@@ -42,9 +42,8 @@ static void asked_to_end(struct signals *s, int signal_number)
     if (!first || !atomic_load(&s->running))
         _exit(exit_code_of(signal_number));
     weir_engine_cancel(s->engine);
-    screen_notice(s->screen, TONE_NOTE,
-                  "stopping: partial files are kept; the same command goes on "
-                  "(again to quit at once)");
+    screen_notice(s->screen, TONE_NOTE, "stopping%s (again to quit at once)",
+                  s->starts_over ? "" : ": partial files are kept; the same command goes on");
 }
 
 static void take_signal(struct signals *s, int signal_number)

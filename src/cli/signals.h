@@ -18,6 +18,7 @@ struct signals {
     atomic_int caught;   /* the first signal that asked us to end, 0 = none */
     atomic_bool running; /* the run has begun: a first signal ends it in good order */
     atomic_bool leave;
+    bool starts_over; /* the bodies go into a stream: a second run goes on with nothing */
     weir_engine *engine;
     struct progress *progress;
     struct screen *screen;

@@ -9,9 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "cli/settings.h"
+#include "cli/retry_command.h"
 
-enum { LINE_BYTES = 2048, CODES_SHOWN = 5 };
+enum { LINE_BYTES = 2048, ROOM_LEFT = 8, CODES_SHOWN = 5 };
 
 static uint64_t left_of(const weir_stats *s)
 {
@@ -44,8 +44,18 @@ static void add_skipped(struct text *t, const weir_stats *s)
     text_add(t, "]");
 }
 
-static void print_arrived(struct screen *screen, const weir_stats *s)
+static void add_lines(struct text *t, const weir_stats *s, enum command command)
 {
+    char in[SHOW_MAX], out[SHOW_MAX];
+    const char *noun = command == COMMAND_JSONL ? "record" : "line";
+    text_addf(t, "; %s %s%s in, %s %s", show_count(in, s->lines_in), noun, plural(s->lines_in),
+              show_count(out, s->lines_out), command == COMMAND_JSONL ? "put out" : "kept");
+}
+
+/* Lines are counted when their file ends; those of cut ones have been written all the same. */
+static void print_arrived(struct screen *screen, const weir_summary *summary, enum command command)
+{
+    const weir_stats *s = &summary->stats;
     char line[LINE_BYTES], n[SHOW_MAX];
     struct text t = text_in(line, sizeof line);
     text_addf(&t, "%s file%s", show_count(n, s->done), plural(s->done));
@@ -53,6 +63,8 @@ static void print_arrived(struct screen *screen, const weir_stats *s)
     text_addf(&t, " in %s", show_duration(n, s->elapsed_ms));
     if (s->elapsed_ms > 0 && s->bytes > 0)
         text_addf(&t, " (%s)", show_speed(n, (double)s->bytes * 1000 / (double)s->elapsed_ms));
+    if (command != COMMAND_GET && summary->stopped_by == WEIR_OK)
+        add_lines(&t, s, command);
     if (s->skipped)
         add_skipped(&t, s);
     screen_say(screen, TONE_PLAIN, "%s", line);
@@ -111,73 +123,18 @@ static void print_failed(struct screen *screen, const weir_summary *summary,
     screen_say(screen, TONE_PLAIN, "%s", line);
 }
 
-/* Flags that say where records come from and what is told of them: not for a second run. */
-static bool belongs_to_first_run(const char *name)
-{
-    return strncmp(name, "input.", 6) == 0 || strncmp(name, "report.", 7) == 0 ||
-           strncmp(name, "progress.", 9) == 0;
-}
-
-static void add_setting(struct text *out, const struct setting *s)
-{
-    text_add(out, " ");
-    if (!s->option) {
-        char word[1024];
-        snprintf(word, sizeof word, "%s=%s", s->name, s->value);
-        text_add(out, "-s ");
-        text_add_shell_word(out, word);
-        return;
-    }
-    if (s->option->letter)
-        text_addf(out, "-%c", s->option->letter);
-    else
-        text_addf(out, "--%s", s->option->flag);
-    if (s->option->arg) {
-        text_add(out, " ");
-        text_add_shell_word(out, s->value);
-    }
-}
-
-void summary_retry_command(struct text *out, const struct summary_setup *setup, bool *secrets)
-{
-    const struct arguments *a = setup->arguments;
-    const char *failed = weir_config_get(setup->config, "report.failed");
-    *secrets = false;
-    if (!failed || !*failed || names_stdout(failed))
-        return;
-    text_add(out, "weir get -i ");
-    text_add_shell_word(out, failed);
-    if (a->no_config)
-        text_add(out, " --no-config");
-    if (a->config_file) {
-        text_add(out, " -c ");
-        text_add_shell_word(out, a->config_file);
-    }
-    for (size_t i = 0; i < a->setting_count; i++) {
-        const struct setting *s = &a->settings[i];
-        if (belongs_to_first_run(s->name) || (setup->save_dir && !strcmp(s->name, "save.dir")))
-            continue;
-        if (setting_is_secret(s->name, s->value))
-            *secrets = true;
-        else
-            add_setting(out, s);
-    }
-    if (setup->save_dir) {
-        text_add(out, " -d ");
-        text_add_shell_word(out, setup->save_dir);
-    }
-    if (a->output && names_stdout(a->output))
-        text_add(out, " -o -");
-}
-
 static void print_way_on(struct screen *screen, const struct summary_setup *setup)
 {
-    char command[LINE_BYTES];
+    char command[LINE_BYTES]; /* nearly full: a word of it may have been cut */
     struct text t = text_in(command, sizeof command);
     bool secrets;
-    summary_retry_command(&t, setup, &secrets);
+    retry_command(&t, setup, &secrets);
     const char *failed = weir_config_get(setup->config, "report.failed");
-    if (t.n)
+    if (t.n > LINE_BYTES - ROOM_LEFT)
+        screen_say(screen, TONE_PLAIN,
+                   "try them again: the same command with -i %s in place of its URLs and lists",
+                   failed);
+    else if (t.n)
         screen_say(screen, TONE_PLAIN, "try them again: %s%s", command,
                    secrets ? "   (and the flags that hold secrets, which are not shown)" : "");
     else if (!failed || !*failed)
@@ -191,27 +148,28 @@ static void print_stopped(struct screen *screen, const weir_summary *summary,
     const weir_stats *s = &summary->stats;
     char done[SHOW_MAX], left[SHOW_MAX];
     const char *more = s->all_found ? "" : "+";
+    const char *way_on = setup->starts_over ? "begins anew" : "goes on";
     show_count(done, s->done + s->skipped);
     show_count(left, left_of(s));
     switch (summary->stopped_by) {
     case WEIR_OK:
         break;
     case WEIR_CANCELLED:
-        screen_say(screen, TONE_PLAIN, "interrupted: %s done, %s%s left; the same command goes on",
-                   done, left, more);
+        screen_say(screen, TONE_PLAIN, "interrupted: %s done, %s%s left; the same command %s", done,
+                   left, more, way_on);
         break;
     case WEIR_DISK:
         screen_say(screen, TONE_PLAIN,
-                   "stopped: %s done, %s%s left; partial files are kept, and once the disk can be "
-                   "written the same command goes on",
-                   done, left, more);
+                   "stopped: %s done, %s%s left; %sonce the disk can be written the same command "
+                   "%s",
+                   done, left, more, setup->starts_over ? "" : "partial files are kept, and ",
+                   way_on);
         break;
     case WEIR_HTTP: {
         const char *limit = weir_config_get(setup->config, "run.max_failures");
-        screen_say(
-            screen, TONE_PLAIN,
-            "stopped: run.max_failures=%s reached; %s done, %s%s left; the same command goes on",
-            limit ? limit : "", done, left, more);
+        screen_say(screen, TONE_PLAIN,
+                   "stopped: run.max_failures=%s reached; %s done, %s%s left; the same command %s",
+                   limit ? limit : "", done, left, more, way_on);
         break;
     }
     default:
@@ -220,29 +178,52 @@ static void print_stopped(struct screen *screen, const weir_summary *summary,
     }
 }
 
-static void print_dry_run(struct screen *screen, const weir_stats *s)
+static void print_dry_run(struct screen *screen, const weir_stats *s, const char *noun)
 {
     char line[LINE_BYTES], n[SHOW_MAX];
     struct text t = text_in(line, sizeof line);
     uint64_t names = s->skipped - s->duplicates;
-    text_addf(&t, "dry run: %s name%s", show_count(n, names), plural(names));
+    text_addf(&t, "dry run: %s %s%s", show_count(n, names), noun, plural(names));
     if (s->duplicates)
         text_addf(&t, ", %s duplicate%s", show_count(n, s->duplicates), plural(s->duplicates));
     screen_say(screen, TONE_PLAIN, "%s; nothing was fetched", line);
+}
+
+/* What was left out is said with all styles of progress: the results are not what they seem. */
+static void print_left_out(struct screen *screen, const weir_stats *s,
+                           const struct summary_setup *setup)
+{
+    char n[SHOW_MAX];
+    if (s->long_lines) {
+        const char *limit = weir_config_get(setup->config, "filter.max_line");
+        screen_say(screen, TONE_PLAIN, "%s line%s longer than filter.max_line (%s) and skipped",
+                   show_count(n, s->long_lines), s->long_lines == 1 ? " was" : "s were",
+                   limit ? limit : "");
+    }
+    const char *policy = weir_config_get(setup->config, "jsonl.bad_records");
+    if (!s->bad_records || !policy || strcmp(policy, "fail") == 0)
+        return;
+    show_count(n, s->bad_records);
+    const char *bad = s->bad_records == 1 ? " bad record" : " bad records";
+    if (strcmp(policy, "skip") == 0)
+        screen_say(screen, TONE_PLAIN, "%s%s skipped; --bad-records FILE keeps them", n, bad);
+    else
+        screen_say(screen, TONE_PLAIN, "%s%s in %s", n, bad, policy);
 }
 
 void summary_print(struct screen *screen, const weir_summary *summary,
                    const struct summary_setup *setup)
 {
     const weir_stats *s = &summary->stats;
-    bool stopped = summary->stopped_by != WEIR_OK;
     /* A reader that went away has seen what it wanted. */
-    if (summary->reader_gone || (setup->brief && !s->failed && !stopped))
+    if (summary->reader_gone)
         return;
     if (setup->arguments->dry_run && !setup->brief)
-        print_dry_run(screen, s);
+        print_dry_run(screen, s, setup->messages->no_names ? "URL" : "name");
     else if (!setup->brief)
-        print_arrived(screen, s);
+        print_arrived(screen, summary, setup->arguments->command);
+    if (!setup->arguments->quiet)
+        print_left_out(screen, s, setup);
     if (s->failed) {
         print_failed(screen, summary, setup->messages);
         if (!setup->arguments->dry_run)

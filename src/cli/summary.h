@@ -13,15 +13,12 @@ struct summary_setup {
     weir_config *config;
     const struct messages *messages;
     const char *save_dir; /* where files went, when -o said so; else NULL */
+    bool starts_over;     /* all went into one stream: a second run begins anew */
     bool brief;           /* only what went wrong */
 };
 
 /* Main thread, after the run. */
 void summary_print(struct screen *screen, const weir_summary *summary,
                    const struct summary_setup *setup);
-
-/* The command that tries just the failed ones again, or "" when no list of them was kept. Flags
- * that hold secrets are left out; *secrets says so. */
-void summary_retry_command(struct text *out, const struct summary_setup *setup, bool *secrets);
 
 #endif

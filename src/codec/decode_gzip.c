@@ -33,6 +33,8 @@ enum inflate_result { INFLATE_MORE, INFLATE_DONE, INFLATE_DAMAGED };
 
 #ifdef WEIR_HAVE_ISAL
 
+#define COPY_MAX 258 /* bytes of the longest copy, RFC 1951 section 3.2.5 */
+
 struct inflater {
     struct inflate_state s;
 };
@@ -63,11 +65,16 @@ static enum inflate_result inflater_step(struct inflater *f, struct span *in, ch
     f->s.next_out = (uint8_t *)out;
     f->s.avail_out = (uint32_t)cap;
     int result = isal_inflate(&f->s);
-    size_t used = n - f->s.avail_in;
-    in->p += used, in->n -= used;
     *got = cap - f->s.avail_out;
-    if (result < 0 || result == ISAL_NEED_DICT)
+    /* Where the data is damaged, ISA-L may step back to before next_in, and counts a copy whose
+     * distance is invalid as done: what stands there is old memory. */
+    bool damaged = result < 0 || result == ISAL_NEED_DICT || f->s.avail_in > n;
+    size_t used = f->s.avail_in > n ? 0 : n - f->s.avail_in;
+    in->p += used, in->n -= used;
+    if (damaged) {
+        *got -= *got < COPY_MAX ? *got : COPY_MAX;
         return INFLATE_DAMAGED;
+    }
     if (f->s.block_state == ISAL_BLOCK_FINISH)
         return INFLATE_DONE;
     return used || *got || !n ? INFLATE_MORE : INFLATE_DAMAGED;
@@ -383,6 +390,8 @@ static const unsigned char gzip_magic[] = {0x1f, 0x8b, 8};
 const struct decoder_type decoder_gzip = {
     .name = "gzip",
     .help = "gzip, of one or many members (RFC 1952)",
+    .suffix = ".gz",
+    .content_coding = "gzip",
     .magic = gzip_magic,
     .magic_size = sizeof gzip_magic,
     .open = gzip_open,

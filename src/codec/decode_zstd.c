@@ -103,19 +103,24 @@ static void zstd_close(struct decoder *d)
     free(z);
 }
 
+static const unsigned char zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+
 /* A body may begin with a skippable frame (RFC 8878 section 3.1.2), as parallel compressors write
  * them: 0x184D2A50 to 0x184D2A5F, little endian. */
-static bool starts_skippable(struct span head)
+static bool starts_zstd(struct span head)
 {
-    return head.n >= 4 && ((unsigned char)head.p[0] & 0xf0) == 0x50 &&
-           memcmp(head.p + 1, "\x2a\x4d\x18", 3) == 0;
+    if (head.n < 4)
+        return false;
+    return memcmp(head.p, zstd_magic, sizeof zstd_magic) == 0 ||
+           (((unsigned char)head.p[0] & 0xf0) == 0x50 &&
+            memcmp(head.p + 1, "\x2a\x4d\x18", 3) == 0);
 }
-
-static const unsigned char zstd_magic[] = {0x28, 0xb5, 0x2f, 0xfd};
 
 const struct decoder_type decoder_zstd = {
     .name = "zstd",
     .help = "zstd, of one or many frames (RFC 8878)",
+    .suffix = ".zst",
+    .content_coding = "zstd",
     .magic = zstd_magic,
     .magic_size = sizeof zstd_magic,
     .open = zstd_open,
@@ -123,5 +128,5 @@ const struct decoder_type decoder_zstd = {
     .finish = zstd_finish,
     .reset = zstd_reset,
     .close = zstd_close,
-    .sniff = starts_skippable,
+    .sniff = starts_zstd,
 };

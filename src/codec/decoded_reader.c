@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-#define HEAD_SIZE 6
 #define INPUT_SIZE ((size_t)64 << 10)
 
 struct decoded_reader {
@@ -126,7 +125,7 @@ status reader_open_decoded(struct reader **out, struct reader *from, error *err)
     r->from = from;
     size_t n = 0, got = 1;
     status st = OK;
-    while (n < HEAD_SIZE && got) {
+    while (n < DECODER_HEAD && got) {
         st = from->type->read(from, r->buffer + n, sizeof r->buffer - n, &got, err);
         if (st)
             goto fail;

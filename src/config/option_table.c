@@ -21,6 +21,7 @@
 #define TYPE_NAME_CHOICE "choice"
 #define TYPE_NAME_STATUSES "text"
 #define TYPE_NAME_FAILURES "text"
+#define TYPE_NAME_DECODED "size"
 
 static const weir_option rows[] = {
 #define OPTION(section_, key_, type_, default_, allowed_, flag_, alias_, letter_, arg_,            \

@@ -18,7 +18,8 @@ enum option_type {
     TYPE_LIST,
     TYPE_CHOICE,
     TYPE_STATUSES,
-    TYPE_FAILURES
+    TYPE_FAILURES,
+    TYPE_DECODED
 };
 
 /* Row numbers: ROW_http_header is the row of http.header. */

@@ -203,6 +203,31 @@ static void format_failures(struct strbuf *out, const struct failure_limit *limi
     }
 }
 
+static status parse_decoded(size_t row, const char *text, struct decoded_limit *out, error *err)
+{
+    struct decoded_limit limit = {0, 0, false};
+    struct span s = span_trim(span_of(text));
+    uint64_t times;
+    limit.set = s.n > 0;
+    if (s.n && (s.p[s.n - 1] == 'x' || s.p[s.n - 1] == 'X')) {
+        if (!parse_uint64((struct span){s.p, s.n - 1}, &times) || times < 1 || times > INT32_MAX)
+            return refuse(err, row, text, "is not a multiple");
+        limit.ratio = (int64_t)times;
+    } else if (s.n && (parse_size(text, &limit.bytes, NULL) != OK || limit.bytes < 0)) {
+        return refuse(err, row, text, "is neither a size nor a multiple");
+    }
+    *out = limit;
+    return OK;
+}
+
+static void format_decoded(struct strbuf *out, const struct decoded_limit *limit)
+{
+    if (limit->ratio)
+        strbuf_addf(out, "%lldx", (long long)limit->ratio);
+    else if (limit->set)
+        format_size(out, limit->bytes);
+}
+
 /* ---- lists ---- */
 
 status text_list_add(struct text_list *list, const char *text, size_t n, error *err)
@@ -252,6 +277,8 @@ status option_parse(struct options *o, size_t row, const char *text, error *err)
         return parse_statuses(row, text, field, err);
     case TYPE_FAILURES:
         return parse_failures(row, text, field, err);
+    case TYPE_DECODED:
+        return parse_decoded(row, text, field, err);
     }
     return fail(err, WEIR_CONFIG, "option without a type");
 }
@@ -316,6 +343,9 @@ void option_format(struct strbuf *out, const struct options *o, size_t row)
         break;
     case TYPE_FAILURES:
         format_failures(out, field);
+        break;
+    case TYPE_DECODED:
+        format_decoded(out, field);
         break;
     }
 }

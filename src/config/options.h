@@ -23,6 +23,13 @@ struct failure_limit {
     double percent;
 };
 
+/* http.max_decoded_size: "1G" or "100x". Both 0 = no limit, when `set`. */
+struct decoded_limit {
+    int64_t bytes;
+    int64_t ratio;
+    bool set;
+};
+
 /* A set of HTTP status codes 0..639. */
 struct status_set {
     uint64_t bits[10];
@@ -43,7 +50,7 @@ enum preallocate { PREALLOCATE_AUTO, PREALLOCATE_NO };                    /* aut
  *   COUNT int64_t | SIZE int64_t, bytes | TIME int64_t, nanoseconds | RATE double, a second |
  *   BANDWIDTH double, bytes a second, 0 = unlimited ("10M" and "10M/s" are the same) |
  *   BOOL bool | TEXT char *, NULL = unset | LIST struct text_list | CHOICE int | STATUSES struct
- *   status_set | FAILURES struct failure_limit */
+ *   status_set | FAILURES struct failure_limit | DECODED struct decoded_limit */
 #define OPTION_CTYPE_COUNT int64_t
 #define OPTION_CTYPE_SIZE int64_t
 #define OPTION_CTYPE_TIME int64_t
@@ -55,6 +62,7 @@ enum preallocate { PREALLOCATE_AUTO, PREALLOCATE_NO };                    /* aut
 #define OPTION_CTYPE_CHOICE int
 #define OPTION_CTYPE_STATUSES struct status_set
 #define OPTION_CTYPE_FAILURES struct failure_limit
+#define OPTION_CTYPE_DECODED struct decoded_limit
 
 struct options {
 #define OPTION(section, key, type, ...) OPTION_CTYPE_##type section##_##key;

@@ -42,6 +42,7 @@ struct job {
     uint32_t down_failures; /* host_is_down: in a row; few when the host asked to be left alone for
                                longer than retry.retry_after_max */
     bool to_file;           /* has a file sink */
+    bool save_body;         /* ... which takes the body as sent */
     bool named;             /* its name was given with the URL */
     bool fresh;             /* nothing of its name was there when the run began */
     bool overwrite;         /* may replace a final name that exists */

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "codec/decoder.h"
+#include "engine/plan.h"
 #include "engine/presence.h"
 #include "engine/redirect.h"
 #include "engine/target.h"
@@ -14,7 +16,7 @@ status admission_open(struct admission *a, struct weir_engine *engine, error *er
     *a = (struct admission){.engine = engine};
     url_init(&a->url);
     /* With the whole URL in the name, only the same URL can want it twice. */
-    if (engine->out_fd >= 0 || engine->options->save_tree)
+    if (!plan_saves_files(engine) || engine->options->save_tree)
         return OK;
     if (engine->dirfd >= 0)
         a->before = presence_read(engine->dirfd);
@@ -30,6 +32,7 @@ void admission_close(struct admission *a)
     strbuf_free(&a->name);
     strbuf_free(&a->other);
     strbuf_free(&a->origin);
+    strbuf_free(&a->made_by);
     strbuf_free(&a->base);
     strbuf_free(&a->text);
 }
@@ -47,6 +50,27 @@ static status read_url(struct admission *a, struct span text, error *err)
     return OK;
 }
 
+static const weir_callbacks *candidate_callbacks(const struct weir_engine *e,
+                                                 const struct candidate *c)
+{
+    return c->callbacks ? c->callbacks : &e->callbacks;
+}
+
+/* What is saved decoded loses the ending that says how it was compressed. */
+static void drop_suffix(struct admission *a, const struct candidate *c)
+{
+    if (c->save == WEIR_SAVE_BODY ||
+        !plan_decode(a->engine, candidate_callbacks(a->engine, c), a->engine->options))
+        return;
+    const struct decoder_type *type =
+        decoder_for_suffix((struct span){strbuf_text(&a->name), a->name.n});
+    size_t n = type ? strlen(type->suffix) : 0;
+    if (!n || n >= a->name.n || a->name.p[a->name.n - n - 1] == '/')
+        return;
+    a->name.n -= n;
+    a->name.p[a->name.n] = '\0';
+}
+
 /* The name that the record or the template gives, before collisions. */
 static status make_name(struct admission *a, const struct candidate *c, error *err)
 {
@@ -62,7 +86,10 @@ static status make_name(struct admission *a, const struct candidate *c, error *e
                                .id = c->id,
                                .url = a->url.text.p};
     const char *template = o->save_tree ? "{host}/{path}" : o->save_name;
-    return name_expand(&a->name, template, o->save_tree, (int)o->save_cut_dirs, &parts, err);
+    status st = name_expand(&a->name, template, o->save_tree, (int)o->save_cut_dirs, &parts, err);
+    if (!st)
+        drop_suffix(a, c);
+    return st;
 }
 
 static void use_other_name(struct admission *a)
@@ -111,7 +138,8 @@ static status next_free_name(struct admission *a, error *err)
         strbuf_clear(&a->name);
         name_with_number(&a->name, strbuf_text(&first), n);
         error ignored;
-        if (target_look(a->engine->dirfd, strbuf_text(&a->name), "", -1, &ignored) != TARGET_FREE)
+        if (target_look(a->engine->dirfd, strbuf_text(&a->name), "", NULL, -1, &ignored) !=
+            TARGET_FREE)
             continue;
         if (a->names && name_set_claim(a->names, strbuf_text(&a->name), a->url.text.p) != NAME_FREE)
             continue;
@@ -135,11 +163,15 @@ static status look_at_disk(struct admission *a, const struct candidate *c, struc
     d->fresh = !presence_possible(a->before, strbuf_text(&a->name));
     if (d->fresh)
         return OK;
+    strbuf_clear(&a->made_by);
+    if (c->save != WEIR_SAVE_BODY)
+        plan_made_by(&a->made_by, a->engine, candidate_callbacks(a->engine, c), a->engine->options);
     strbuf_clear(&a->origin);
     url_without_secrets(&a->origin, a->url.text.p);
     for (int round = 0; round < 2; round++) {
-        enum target t = target_look(a->engine->dirfd, strbuf_text(&a->name),
-                                    strbuf_text(&a->origin), c->size, err);
+        enum target t =
+            target_look(a->engine->dirfd, strbuf_text(&a->name), strbuf_text(&a->origin),
+                        strbuf_text(&a->made_by), c->size, err);
         if (t == TARGET_FREE)
             return OK;
         if (t == TARGET_BLOCKED)
@@ -150,6 +182,11 @@ static status look_at_disk(struct admission *a, const struct candidate *c, struc
         }
         if (on_exist == ON_EXIST_RENAME)
             return next_free_name(a, err);
+        if (t == TARGET_MADE)
+            return fail(err, WEIR_NAME,
+                        "%s: exists, and something else was made of this URL (another filter, "
+                        "program or decoding); choose another --dir, or --on-exist overwrite",
+                        strbuf_text(&a->name));
         if (t == TARGET_STALE) {
             d->replace = true;
             return OK;
@@ -182,10 +219,12 @@ static status name_and_look(struct admission *a, const struct candidate *c, stru
 
 static bool wants_file(const struct weir_engine *e, const struct candidate *c)
 {
+    if (c->save == WEIR_SAVE_BODY)
+        return true;
     if (e->out_fd >= 0 || c->save == WEIR_SAVE_NO)
         return false;
-    const weir_callbacks *cb = c->callbacks ? c->callbacks : &e->callbacks;
-    return c->save == WEIR_SAVE_YES || !cb->on_data;
+    const weir_callbacks *cb = candidate_callbacks(e, c);
+    return c->save == WEIR_SAVE_YES || (!cb->on_data && !cb->on_line && !cb->on_record);
 }
 
 static const char *span_text(struct strbuf *scratch, struct span s)
@@ -242,6 +281,10 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
         *verdict = WEIR_FAILED;
         return admit_unreadable(a, c->url, c->line);
     }
+    struct candidate with_save = *c;
+    if (!with_save.save)
+        with_save.save = a->engine->save;
+    c = &with_save;
     bool to_file = wants_file(a->engine, c);
     if (!st)
         remember_first_origin(a);
@@ -254,6 +297,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
     if (!job)
         return NULL;
     job->to_file = named;
+    job->save_body = named && c->save == WEIR_SAVE_BODY;
     job->named = c->name.n > 0;
     job->overwrite = d.replace;
     job->fresh = d.fresh;

@@ -27,7 +27,7 @@ struct admission {
     struct presence *before; /* the run; NULL: not known, or of no use without `names` */
     uint64_t next_index;
     struct url url;
-    struct strbuf name, other, origin, base, text;
+    struct strbuf name, other, origin, made_by, base, text;
 };
 
 status admission_open(struct admission *a, struct weir_engine *engine, error *err);

@@ -121,27 +121,15 @@ static void note_size(struct fetch *f, int64_t size)
                               memory_order_relaxed);
 }
 
-/* What was given away cannot be taken back: the body comes again from byte 0, is checked against
- * what was given, and goes on behind it. */
-static status start_replay(struct fetch *f)
-{
-    if (!f->replay)
-        f->replay = running_hash_new();
-    if (!f->replay)
-        return fail(&f->verdict, WEIR_NOMEM, "out of memory");
-    running_hash_reset(f->replay);
-    f->replay_at = 0;
-    f->replaying = true;
-    return OK;
-}
-
 static status start_again(struct fetch *f)
 {
-    if (f->chain)
+    if (f->chain) {
         chain_reset(f->chain);
+        chain_file(f->chain)->wish = WEIR_NEXT;
+    }
     if (f->begun && f->callbacks->on_reset)
         f->callbacks->on_reset((weir_file *)(void *)f, f->user);
-    f->begun = f->delivered = f->sink_begun = false;
+    f->begun = f->delivered = f->sink_begun = f->silenced = false;
     f->offset = 0;
     f->outcome->resumed_from = 0;
     if (f->hash)
@@ -149,14 +137,40 @@ static status start_again(struct fetch *f)
     return OK;
 }
 
-static status begin_sink(struct fetch *f)
+/* What stages make of the body begins at its own byte 0, and no validator vouches for it. */
+static status begin_result(struct fetch *f)
 {
-    if (!f->sink || f->sink_begun)
+    struct provenance p;
+    provenance_init(&p);
+    p.url = f->held.url;
+    return f->sink->type->begin(f->sink, 0, &p, &f->verdict);
+}
+
+static status begin_sinks(struct fetch *f)
+{
+    status st = OK;
+    if (f->sink_begun)
         return OK;
-    status st = f->sink->type->begin(f->sink, f->offset, &f->held, &f->verdict);
-    if (!st)
-        f->sink_begun = true;
+    if (f->sink)
+        st = f->shaped ? begin_result(f)
+                       : f->sink->type->begin(f->sink, f->offset, &f->held, &f->verdict);
+    if (!st && f->body)
+        st = f->body->type->begin(f->body, f->offset, &f->held, &f->verdict);
+    f->sink_begun = !st;
     return st;
+}
+
+/* The chain hears how the server has coded the body (RFC 9110 section 8.4). */
+static status tell_coding(struct fetch *f, const struct response *r)
+{
+    if (!f->chain)
+        return OK;
+    free(f->content_encoding);
+    f->content_encoding = copy(r->content_encoding);
+    chain_file(f->chain)->decode.content_encoding = f->content_encoding;
+    if (r->content_encoding && !f->content_encoding)
+        return fail(&f->verdict, WEIR_NOMEM, "out of memory");
+    return OK;
 }
 
 /* A name that the server gives counts only before the first byte of a file, and never against a
@@ -165,7 +179,8 @@ static status use_given_name(struct fetch *f, const struct response *r)
 {
     const struct job *job = f->job;
     if (!f->worker->engine->options->save_content_disposition || !r->content_disposition ||
-        !job->to_file || job->named || f->outcome->path || f->offset > 0 || f->sink_begun)
+        !job->to_file || job->save_body || f->chain || job->named || f->outcome->path ||
+        f->offset > 0 || f->sink_begun)
         return OK;
     return disposition_apply(f, r->content_disposition, &f->skip, &f->verdict);
 }
@@ -204,12 +219,14 @@ static status begin_body(struct fetch *f, const struct response *r, enum range_v
     if (st)
         return st;
     if (range == RANGE_WHOLE && f->offset > 0) {
-        st = fetch_must_replay(f) ? start_replay(f) : start_again(f);
+        st = fetch_must_replay(f) ? fetch_start_replay(f) : start_again(f);
         if (st)
             return st;
     }
     if (range == RANGE_WHOLE) {
         st = keep_validators(f, r, size);
+        if (!st && !f->replaying)
+            st = tell_coding(f, r);
         if (st)
             return st;
     } else {
@@ -223,7 +240,7 @@ static status begin_body(struct fetch *f, const struct response *r, enum range_v
     st = use_given_name(f, r);
     if (st || f->skip)
         return st;
-    st = begin_sink(f);
+    st = begin_sinks(f);
     return st ? st : tell_begin(f, r, size);
 }
 
@@ -265,104 +282,9 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
     return BODY_TAKE;
 }
 
-/* The way of the bytes that count: stages, sink, callback. */
-static status deliver(struct fetch *f, const char *data, size_t size)
-{
-    const struct options *o = f->worker->engine->options;
-    if (o->save_max_size > 0 && f->offset + (int64_t)size > o->save_max_size)
-        return fail(&f->verdict, WEIR_POLICY, "the body is larger than save.max_size, %lld bytes",
-                    (long long)o->save_max_size);
-    status st = OK;
-    if (f->chain)
-        st = chain_write(f->chain, data, size, &f->verdict);
-    else if (f->sink)
-        st = f->sink->type->write(f->sink, data, size, &f->verdict);
-    if (st)
-        return st;
-    f->offset += (int64_t)size;
-    f->delivered = true;
-    atomic_store_explicit(&f->shown_offset, f->offset, memory_order_relaxed);
-    if (f->hash)
-        running_hash_add(f->hash, data, size);
-    if (!f->callbacks->on_data)
-        return OK;
-    weir_next next = f->callbacks->on_data((weir_file *)(void *)f, data, size, f->user);
-    if (next == WEIR_NEXT)
-        return OK;
-    fail(&f->verdict, WEIR_CANCELLED, "stopped by the program");
-    if (next == WEIR_STOP_RUN)
-        run_stop(f->worker->engine, WEIR_CANCELLED, &f->verdict);
-    return WEIR_CANCELLED;
-}
-
-/* Where a body may have to be replayed, its hash runs along from the first byte. */
-static status ensure_hash(struct fetch *f)
-{
-    bool stream = f->sink && f->sink->type == &sink_stream;
-    bool gave = f->callbacks->on_data && !f->callbacks->on_reset;
-    if (f->hash || f->offset > 0 || (!stream && !gave))
-        return OK;
-    f->hash = running_hash_new();
-    return f->hash ? OK : fail(&f->verdict, WEIR_NOMEM, "out of memory");
-}
-
-/* Drops what was given before, once it has proved to be the same. Advances *data. */
-static status replay(struct fetch *f, const char **data, size_t *size)
-{
-    int64_t missing = f->offset - f->replay_at;
-    size_t n = *size < (uint64_t)missing ? *size : (size_t)missing;
-    running_hash_add(f->replay, *data, n);
-    f->replay_at += (int64_t)n;
-    *data += n;
-    *size -= n;
-    if (f->replay_at < f->offset)
-        return OK;
-    f->replaying = false;
-    if (f->hash && running_hash_value(f->hash) == running_hash_value(f->replay))
-        return OK;
-    return fail(&f->verdict, WEIR_CHECKSUM,
-                "the body changed between two tries, and its first %lld bytes have been given out "
-                "already; run it again from the start",
-                (long long)f->offset);
-}
-
-static void charge(struct fetch *f, size_t size)
-{
-    struct weir_engine *e = f->worker->engine;
-    uint64_t now = 0, until = 0;
-    struct pacer *pacers[2] = {&e->pacer, &f->job->host->pacer};
-    for (int i = 0; i < 2; i++) {
-        if (pacers[i]->ns_per_byte <= 0)
-            continue;
-        now = now ? now : clock_now();
-        uint64_t at = pacer_charge(pacers[i], size, now);
-        until = at > until ? at : until;
-    }
-    if (until)
-        fetch_pause_until(f, until);
-    else if (f->sink && f->sink->type->full && f->sink->type->full(f->sink))
-        fetch_block(f);
-}
-
 static bool answer_data(void *owner, const char *data, size_t size)
 {
-    struct fetch *f = owner;
-    if (run_stopping(f->worker->engine))
-        return false;
-    size_t wire = size;
-    atomic_fetch_add_explicit(&f->worker->engine->counters.bytes, (int64_t)size,
-                              memory_order_relaxed);
-    status st = f->replaying ? replay(f, &data, &size) : ensure_hash(f);
-    if (!st && size)
-        st = deliver(f, data, size);
-    if (st) {
-        if (!f->verdict.status)
-            f->verdict.status = st;
-        f->verdict.http_status = f->http_status;
-        return false;
-    }
-    charge(f, wire);
-    return true;
+    return fetch_deliver(owner, data, size);
 }
 
 static void answer_end(void *owner, const struct transfer_result *result)

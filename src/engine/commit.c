@@ -116,6 +116,15 @@ static void count(struct weir_engine *e, const struct outcome *o)
         atomic_fetch_add_explicit(&n->duplicates, 1, memory_order_relaxed);
 }
 
+static void count_lines(struct weir_engine *e, const struct stage_counts *n)
+{
+    struct counters *all = &e->counters;
+    atomic_fetch_add_explicit(&all->lines_in, n->lines_in, memory_order_relaxed);
+    atomic_fetch_add_explicit(&all->lines_out, n->lines_out, memory_order_relaxed);
+    atomic_fetch_add_explicit(&all->bad_records, n->bad_records, memory_order_relaxed);
+    atomic_fetch_add_explicit(&all->long_lines, n->long_lines, memory_order_relaxed);
+}
+
 static void fill_result(weir_result *r, const struct outcome *o, const error *none)
 {
     const struct job *job = o->job;
@@ -132,6 +141,12 @@ static void fill_result(weir_result *r, const struct outcome *o, const error *no
                        .unchecked = job->unchecked,
                        .duplicate = job->duplicate,
                        .error = o->error ? o->error : none};
+    if (o->counts) {
+        r->lines_in = o->counts->lines_in;
+        r->lines_out = o->counts->lines_out;
+        r->bad_records = o->counts->bad_records;
+        r->long_lines = o->counts->long_lines;
+    }
     if (o->path)
         r->path = o->path;
     if (o->requested)
@@ -185,6 +200,8 @@ static void finish(struct commit *c, struct outcome *o)
     fill_result(&result, o, &none);
     if (!o->silent) {
         count(e, o);
+        if (o->counts)
+            count_lines(e, o->counts);
         write_reports(c, o, &result);
     }
     const weir_callbacks *cb = job->callbacks ? job->callbacks : &e->callbacks;
@@ -227,7 +244,12 @@ static void publish_run(struct commit *c, struct outcome **run, size_t n)
     const struct sink_env *env = type == &sink_file ? &c->engine->file_env : &c->engine->stream_env;
     type->publish(sinks, n, env, errs ? errs : &one);
     for (size_t i = 0; i < n; i++) {
+        error tee_error;
         const error *err = errs ? &errs[i] : &one;
+        if (!err->status && run[i]->tee) {
+            run[i]->tee->type->publish(&run[i]->tee, 1, &c->engine->stream_env, &tee_error);
+            err = &tee_error;
+        }
         if (err->status) {
             run[i]->result = WEIR_FAILED;
             outcome_set_error(run[i], err);

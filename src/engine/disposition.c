@@ -112,7 +112,7 @@ static enum try_result look_under(struct fetch *f, const char *name, bool *repla
 {
     struct weir_engine *e = f->worker->engine;
     int on_exist = e->options->save_on_exist;
-    enum target t = target_look(e->dirfd, name, f->spec.origin, f->job->size, err);
+    enum target t = target_look(e->dirfd, name, f->spec.origin, NULL, f->job->size, err);
     *replace = false;
     if (t == TARGET_FREE)
         return TRY_OPENED;
@@ -121,7 +121,7 @@ static enum try_result look_under(struct fetch *f, const char *name, bool *repla
     *replace = on_exist == ON_EXIST_OVERWRITE || (on_exist == ON_EXIST_SKIP && t == TARGET_STALE);
     if (*replace)
         return TRY_OPENED;
-    if (on_exist != ON_EXIST_SKIP || t == TARGET_OTHER)
+    if (on_exist != ON_EXIST_SKIP || t == TARGET_OTHER || t == TARGET_MADE)
         return TRY_NEXT;
     f->job->exists = true;
     f->job->unchecked = t == TARGET_UNKNOWN;

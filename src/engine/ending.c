@@ -36,6 +36,36 @@ static void free_slot_as(struct fetch *f, enum host_verdict verdict)
     free_slot(f, &report);
 }
 
+/* The first of a kind is told, all are counted. */
+static void warn_once(struct fetch *f, _Atomic bool *said, const char *text)
+{
+    struct weir_engine *e = f->worker->engine;
+    if (atomic_exchange(said, true))
+        return;
+    struct strbuf line = {.max = 4096};
+    strbuf_adds(&line, f->shown_url);
+    strbuf_addf(&line, ": %s", text);
+    commit_event(e->commit, WEIR_EVENT_WARNING, strbuf_text(&line), NULL, 0, 0, NULL);
+    strbuf_free(&line);
+}
+
+static void note_counts(struct fetch *f)
+{
+    struct weir_engine *e = f->worker->engine;
+    if (!f->chain)
+        return;
+    const struct stage_counts *n = &chain_file(f->chain)->counts;
+    f->outcome->counts = malloc(sizeof *n);
+    if (f->outcome->counts)
+        *f->outcome->counts = *n;
+    if (n->bad_records && e->setup.bad_records == BAD_SKIP)
+        warn_once(f, &e->said_bad_record, n->first_bad.message);
+    if (n->long_lines)
+        warn_once(f, &e->said_long_line,
+                  "a line is longer than filter.max_line and was skipped; raise --max-line to "
+                  "have it");
+}
+
 static void post(struct fetch *f, weir_outcome result)
 {
     struct weir_engine *e = f->worker->engine;
@@ -44,6 +74,7 @@ static void post(struct fetch *f, weir_outcome result)
     o->result = result;
     o->bytes = f->offset;
     o->ended = clock_now();
+    note_counts(f);
     o->final_url = f->url;
     f->url = NULL;
     f->outcome = NULL;
@@ -57,13 +88,8 @@ static void post(struct fetch *f, weir_outcome result)
 static void post_failure(struct fetch *f, status outcome)
 {
     f->verdict.status = outcome;
-    if (f->sink) {
-        /* What is there stays for another run, unless the body itself was refused. */
-        bool keep = outcome != WEIR_CHECKSUM && !(outcome == WEIR_POLICY && f->good);
-        f->sink->type->abort(f->sink, keep);
-        f->sink->type->close(f->sink);
-        f->sink = NULL;
-    }
+    /* What is there stays for another run, unless the body itself was refused. */
+    fetch_let_go_sinks(f, outcome != WEIR_CHECKSUM && !(outcome == WEIR_POLICY && f->good));
     outcome_set_error(f->outcome, &f->verdict);
     post(f, WEIR_FAILED);
 }
@@ -72,8 +98,12 @@ static void complete(struct fetch *f)
 {
     error err;
     status st = f->chain ? chain_finish(f->chain, &err) : OK;
+    if (f->chain && chain_file(f->chain)->wish == WEIR_STOP_RUN)
+        run_stop(f->worker->engine, WEIR_CANCELLED, &err);
     if (!st && f->sink)
         st = f->sink->type->seal(f->sink, f->mtime, &err);
+    if (!st && f->body)
+        st = f->body->type->seal(f->body, f->mtime, &err);
     atomic_store_explicit(&f->worker->engine->starved_since, 0, memory_order_relaxed);
     free_slot_as(f, HOST_ANSWERED);
     if (st) {
@@ -81,8 +111,9 @@ static void complete(struct fetch *f)
         post_failure(f, st);
         return;
     }
-    f->outcome->sink = f->sink;
-    f->sink = NULL;
+    f->outcome->sink = f->body ? f->body : f->sink;
+    f->outcome->tee = f->body ? f->sink : NULL;
+    f->sink = f->body = NULL;
     post(f, WEIR_DONE);
 }
 
@@ -111,8 +142,7 @@ static void put_back(struct fetch *f, const char *authority, uint64_t at)
     } else {
         if (f->begun && f->callbacks->on_reset)
             f->callbacks->on_reset((weir_file *)(void *)f, f->user);
-        if (f->sink)
-            f->sink->type->abort(f->sink, true);
+        fetch_let_go_sinks(f, true);
         f->job = NULL;
         fetch_free(f);
     }
@@ -236,6 +266,11 @@ static void hop(struct fetch *f, const struct transfer_result *result)
 /* Nothing objected on the way; is all of it here? */
 static status check_whole(struct fetch *f)
 {
+    if (f->replaying && f->replay_at >= f->until)
+        return fail(&f->verdict, WEIR_CHECKSUM,
+                    "the body changed between two tries: it has %lld bytes now, and %lld have been "
+                    "given out already; run it again from the start",
+                    (long long)f->replay_at, (long long)f->offset);
     if (f->replaying)
         return fail(&f->verdict, WEIR_TRUNCATED,
                     "the body ended at byte %lld, before the %lld that had been given out",
@@ -275,9 +310,13 @@ void fetch_ended(struct fetch *f, const struct transfer_result *result)
 {
     struct weir_engine *e = f->worker->engine;
     fetch_detach(f);
-    bool ours = f->verdict.status != OK;
+    bool ours = f->verdict.status != OK || f->enough;
     if (!ours && result->error.status && !f->location)
         f->verdict = result->error;
+    if (f->good && f->enough && !f->verdict.status) {
+        complete(f);
+        return;
+    }
     if (run_stopping(e) && f->verdict.status != WEIR_DISK &&
         !(f->good && !f->verdict.status && check_whole(f) == OK)) {
         fetch_cut(f);

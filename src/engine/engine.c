@@ -8,7 +8,9 @@
 
 #include "core/fs.h"
 #include "engine/commit.h"
+#include "engine/filters.h"
 #include "engine/input.h"
+#include "engine/plan.h"
 #include "engine/run.h"
 #include "engine/worker.h"
 #include "net/url.h"
@@ -64,6 +66,8 @@ void weir_engine_free(weir_engine *e)
         close(e->stop_fd);
     if (e->owns_config)
         weir_config_free(e->config);
+    filters_free(e);
+    out_file_free(e->out_file);
     free(e->stages);
     free(e->out_name);
     free(e->first_origin);
@@ -103,6 +107,28 @@ void weir_engine_write_to_fd(weir_engine *e, int fd, const char *what)
     e->out_name = strdup(what ? what : "the output");
 }
 
+weir_status weir_engine_write_to_file(weir_engine *e, const char *path, weir_error *err)
+{
+    struct out_file *file = NULL;
+    status st = out_file_open(&file, path, err);
+    if (st)
+        return st;
+    out_file_free(e->out_file);
+    e->out_file = file;
+    weir_engine_write_to_fd(e, out_file_fd(file), out_file_name(file));
+    return OK;
+}
+
+void weir_engine_set_in_order(weir_engine *e, bool in_order)
+{
+    e->in_order = in_order;
+}
+
+void weir_engine_set_save(weir_engine *e, weir_save save)
+{
+    e->save = save;
+}
+
 weir_status weir_engine_register(weir_engine *e, const weir_stage_type *type, weir_error *err)
 {
     if (!type || type->abi_size != sizeof *type || type->phase > WEIR_PHASE_TAP || !type->write)
@@ -132,7 +158,8 @@ weir_status weir_engine_add_source(weir_engine *e, const char *list, const char 
 /* ---- jobs that a program adds ---- */
 
 /* The text of a job as it came, for the feeder to name; `to_file` carries the wish to save. */
-static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks)
+static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks,
+                           weir_save engine_save)
 {
     struct strbuf headers = {0};
     for (size_t i = 0; i < job->header_count; i++) {
@@ -151,8 +178,11 @@ static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks)
     if (!raw)
         return NULL;
     raw->size = job->size > 0 ? job->size : -1;
-    raw->to_file =
-        job->save == WEIR_SAVE_YES || (job->save == WEIR_SAVE_AUTO && !callbacks->on_data);
+    weir_save save = job->save ? job->save : engine_save;
+    raw->to_file = save == WEIR_SAVE_YES || save == WEIR_SAVE_BODY ||
+                   (save == WEIR_SAVE_AUTO && !callbacks->on_data && !callbacks->on_line &&
+                    !callbacks->on_record);
+    raw->save_body = save == WEIR_SAVE_BODY;
     raw->callbacks = job->callbacks;
     raw->user = job->user;
     return raw;
@@ -207,11 +237,13 @@ weir_status weir_engine_add(weir_engine *e, const weir_job *job, weir_error *err
     status st = check_job(e, job, err);
     if (st)
         return st;
-    struct job *raw = raw_job(job, job->callbacks ? job->callbacks : &e->callbacks);
+    struct job *raw = raw_job(job, job->callbacks ? job->callbacks : &e->callbacks, e->save);
     if (!raw)
         return fail(err, WEIR_NOMEM, "out of memory");
     if (job->callbacks)
         atomic_store(&e->has_job_callbacks, true);
+    if (raw->save_body)
+        atomic_store(&e->has_body_jobs, true);
     pthread_mutex_lock(&e->lock);
     st = wait_for_room_locked(e, err);
     if (!st) {
@@ -246,7 +278,7 @@ void weir_engine_finish(weir_engine *e)
 void run_settled(struct weir_engine *e)
 {
     bool last = atomic_fetch_sub(&e->unsettled, 1) == 1;
-    if (last && (e->out_fd >= 0 || atomic_load(&e->counters.all_found)))
+    if (last && (plan_one_at_a_time(e) || atomic_load(&e->counters.all_found)))
         commit_hurry(e->commit);
 }
 
@@ -305,7 +337,11 @@ void weir_engine_stats(weir_engine *e, weir_stats *out)
                         .unchecked = atomic_load_explicit(&n->unchecked, memory_order_relaxed),
                         .duplicates = atomic_load_explicit(&n->duplicates, memory_order_relaxed),
                         .bytes = atomic_load_explicit(&n->bytes, memory_order_relaxed),
-                        .bytes_known = atomic_load_explicit(&n->bytes_known, memory_order_relaxed)};
+                        .bytes_known = atomic_load_explicit(&n->bytes_known, memory_order_relaxed),
+                        .lines_in = atomic_load_explicit(&n->lines_in, memory_order_relaxed),
+                        .lines_out = atomic_load_explicit(&n->lines_out, memory_order_relaxed),
+                        .bad_records = atomic_load_explicit(&n->bad_records, memory_order_relaxed),
+                        .long_lines = atomic_load_explicit(&n->long_lines, memory_order_relaxed)};
     pthread_mutex_lock(&e->lock);
     if (e->started)
         out->elapsed_ms = (int64_t)(clock_now() - e->started) / NS_PER_MS;

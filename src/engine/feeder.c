@@ -6,6 +6,7 @@
 #include "engine/admission.h"
 #include "engine/commit.h"
 #include "engine/input.h"
+#include "engine/plan.h"
 
 /* The queue was closed before it took the job, which ends as not done. */
 static status end_outside(struct weir_engine *e, struct job *job)
@@ -58,7 +59,7 @@ static void wait_for_turn(struct weir_engine *e)
 static status put_job(struct weir_engine *e, struct job *job, weir_outcome verdict,
                       const error *err)
 {
-    if (e->out_fd >= 0)
+    if (plan_one_at_a_time(e))
         wait_for_turn(e);
     /* Counted before anybody else can see the job, so that the counters never fall below zero. */
     atomic_fetch_add(&e->unsettled, 1);
@@ -127,7 +128,9 @@ static status feed_added(struct admission *a)
                               .id = span_of(job_text(raw, raw->id)),
                               .headers = packed_span(raw, raw->headers),
                               .size = raw->size,
-                              .save = raw->to_file ? WEIR_SAVE_YES : WEIR_SAVE_NO,
+                              .save = raw->save_body ? WEIR_SAVE_BODY
+                                      : raw->to_file ? WEIR_SAVE_YES
+                                                     : WEIR_SAVE_NO,
                               .callbacks = raw->callbacks,
                               .user = raw->user};
         status st = feed(a, &c);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/commit.h"
+#include "engine/plan.h"
 #include "net/url.h"
 
 static void link_fetch(struct fetch *f)
@@ -51,15 +52,18 @@ static void forget_pauses(struct fetch *f)
     f->is_blocked = false;
 }
 
-bool fetch_must_replay(const struct fetch *f)
+bool fetch_gives_away(const struct fetch *f)
 {
-    bool stream = f->sink && f->sink->type == &sink_stream;
-    bool gave = (f->callbacks->on_data && !f->callbacks->on_reset);
-    return f->delivered && (stream || gave);
+    const weir_callbacks *cb = f->callbacks;
+    if ((f->sink && f->sink->type == &sink_stream) || (f->chain && f->worker->engine->bad_writer))
+        return true;
+    return (cb->on_data || cb->on_line || cb->on_record) && !cb->on_reset;
 }
 
-/* Everything that the bytes of the body pass through. */
-static status open_chain(struct fetch *f, error *err);
+bool fetch_must_replay(const struct fetch *f)
+{
+    return f->delivered && fetch_gives_away(f);
+}
 
 static struct fetch *fetch_new(struct worker *w, struct job *job)
 {
@@ -87,50 +91,83 @@ void fetch_free(struct fetch *f)
     if (!f)
         return;
     chain_close(f->chain);
-    if (f->sink) /* before the outcome, which owns the text that it borrows */
+    /* before the outcome, which owns the text that they borrow */
+    if (f->sink)
         f->sink->type->close(f->sink);
+    if (f->body)
+        f->body->type->close(f->body);
     outcome_free(f->outcome);
     provenance_free(&f->held);
     running_hash_free(f->hash);
     running_hash_free(f->replay);
     free(f->url);
+    free(f->shown_url);
+    free(f->content_encoding);
     free(f->location);
     free(f);
 }
 
-static status open_sink(struct fetch *f, error *err)
+void fetch_let_go_sinks(struct fetch *f, bool keep)
+{
+    struct sink **sinks[] = {&f->sink, &f->body};
+    for (size_t i = 0; i < 2; i++) {
+        struct sink *s = *sinks[i];
+        if (!s)
+            continue;
+        /* What a filter made cannot be gone on with: it is made anew. */
+        s->type->abort(s, keep && !(s == f->sink && f->shaped));
+        s->type->close(s);
+        *sinks[i] = NULL;
+    }
+}
+
+/* Only a part of this very URL, with a validator that If-Range may carry, is gone on with. */
+static void go_on_with(struct fetch *f, struct provenance *from)
+{
+    bool ours = from->written > 0 && from->url && strcmp(from->url, f->spec.origin) == 0;
+    if (!ours || !provenance_strong_validator(from)) {
+        provenance_free(from);
+        return;
+    }
+    f->held = *from;
+    f->offset = from->written;
+    /* A part that is whole already: its last byte is asked for again, to hear that it still is. */
+    if (from->size > 0 && f->offset >= from->size)
+        f->offset = from->size - 1;
+}
+
+static status open_file(struct fetch *f, const struct plan *plan, struct sink **out, error *err)
 {
     struct weir_engine *e = f->worker->engine;
     struct job *job = f->job;
-    bool stream = e->out_fd >= 0;
-    if (!stream && !job->to_file)
-        return OK;
-    struct strbuf origin = {0};
+    struct strbuf origin = {0}, made_by = {0};
     url_without_secrets(&origin, job_text(job, job->url));
     f->outcome->origin = origin.p;
-    f->spec = (struct sink_spec){.name = stream ? e->out_name : job_text(job, job->name),
+    if (plan->shapes && !job->save_body)
+        plan_made_by(&made_by, e, f->callbacks, job->host->options);
+    f->outcome->made_by = made_by.p;
+    f->spec = (struct sink_spec){.name = job_text(job, job->name),
                                  .origin = strbuf_text(&origin),
+                                 .made_by = made_by.p,
                                  .replace = job->overwrite,
                                  .fresh = job->fresh && job->attempts == 0};
-    const struct sink_type *type = stream ? &sink_stream : &sink_file;
     struct provenance from;
     provenance_init(&from);
-    status st = type->open(&f->sink, stream ? &e->stream_env : &e->file_env, &f->spec, &from, err);
-    if (st)
-        return st;
-    /* Only a part of this very URL, with a validator that If-Range may carry, is gone on with. */
-    bool ours = from.written > 0 && from.url && strcmp(from.url, f->spec.origin) == 0;
-    if (ours && provenance_strong_validator(&from)) {
-        f->held = from;
-        f->offset = from.written;
-        /* A part that is whole already: its last byte is asked for again, to hear that it still is.
-         */
-        if (from.size > 0 && f->offset >= from.size)
-            f->offset = from.size - 1;
-        return OK;
-    }
-    provenance_free(&from);
-    return OK;
+    if (origin.failed || made_by.failed)
+        return fail(err, WEIR_NOMEM, "out of memory");
+    status st = sink_file.open(out, &e->file_env, &f->spec, &from, err);
+    if (!st)
+        go_on_with(f, &from);
+    return st;
+}
+
+static status open_stream(struct fetch *f, error *err)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct sink_spec spec = {.name = e->out_name};
+    struct provenance none;
+    provenance_init(&none);
+    return sink_stream.open(&f->sink, &e->stream_env, &spec, &none, err);
 }
 
 static status chain_end(void *ctx, const void *data, size_t size, error *err)
@@ -139,18 +176,69 @@ static status chain_end(void *ctx, const void *data, size_t size, error *err)
     return f->sink ? f->sink->type->write(f->sink, data, size, err) : OK;
 }
 
-static status open_chain(struct fetch *f, error *err)
+/* The URL as it may be shown, and behind its NUL once more without query. */
+static status describe_url(struct fetch *f, error *err)
+{
+    struct strbuf url = {0};
+    url_without_secrets(&url, job_text(f->job, f->job->url));
+    size_t n = url.n, path = url.p ? strcspn(url.p, "?#") : 0;
+    strbuf_addc(&url, '\0');
+    for (size_t i = 0; i < path; i++)
+        strbuf_addc(&url, url.p[i]);
+    f->shown_url = url.p;
+    f->shown_path = url.p ? url.p + n + 1 : NULL;
+    return url.failed || !url.p ? fail(err, WEIR_NOMEM, "out of memory") : OK;
+}
+
+static void describe_file(struct fetch *f, struct stage_context *c)
 {
     struct weir_engine *e = f->worker->engine;
-    if (!e->stage_count)
+    const struct options *o = f->job->host->options;
+    const char *as = plan_decode(e, f->callbacks, o);
+    *c = (struct stage_context){.setup = &e->setup,
+                                .tools = &f->worker->tools,
+                                .url = f->shown_url,
+                                .decode = {.as = as ? as : "auto", .path = f->shown_path},
+                                .file = (weir_file *)(void *)f,
+                                .callbacks = f->callbacks,
+                                .user = f->user};
+    plan_decode_limits(&c->decode, e, o);
+}
+
+static status open_chain(struct fetch *f, const struct plan *plan, error *err)
+{
+    if (!plan->n)
         return OK;
-    struct chain_out end = {.write = chain_end, .ctx = f};
+    status st = describe_url(f, err);
+    if (st)
+        return st;
     /* A stage has no memory of what an earlier run fed to another one. */
-    if (f->offset > 0) {
+    if (f->offset > 0 && plan->needs & WEIR_STAGE_NEEDS_WHOLE) {
         f->offset = 0;
         provenance_free(&f->held);
     }
-    return chain_open(&f->chain, e->stages, e->stage_count, end, err);
+    struct chain_out end = {.write = chain_end, .ctx = f};
+    struct stage_context context;
+    describe_file(f, &context);
+    return chain_open(&f->chain, plan->types, plan->n, &context, end, err);
+}
+
+/* The sinks, and everything that the bytes of the body pass through on their way to them. */
+static status open_ways(struct fetch *f, error *err)
+{
+    struct weir_engine *e = f->worker->engine;
+    bool stream = e->out_fd >= 0;
+    struct plan plan;
+    plan_make(&plan, e, f->callbacks, f->job->host->options);
+    bool beside = f->job->save_body && (stream || plan.n > 0);
+    f->shaped = plan.shapes;
+    f->opened = true;
+    status st = OK;
+    if (f->job->to_file)
+        st = open_file(f, &plan, beside ? &f->body : &f->sink, err);
+    if (!st && stream)
+        st = open_stream(f, err);
+    return st ? st : open_chain(f, &plan, err);
 }
 
 /* The attempt ends before a transfer could begin. */
@@ -211,7 +299,7 @@ static void begin_attempt(struct fetch *f)
     f->attempt_from = f->offset;
     f->asked_from = 0;
     f->until = -1;
-    f->good = f->skip = f->restart = f->replaying = false;
+    f->good = f->skip = f->restart = f->replaying = f->enough = false;
     f->http_status = 0;
     f->retry_after_ns = -1;
     free(f->location);
@@ -293,10 +381,8 @@ void fetch_take(struct worker *w, struct job *job)
         fail_for_host(f);
         return;
     }
-    if (!f->sink && !f->chain && f->job->hops == 0) {
-        status st = open_sink(f, &f->verdict);
-        if (!st)
-            st = open_chain(f, &f->verdict);
+    if (!f->opened) {
+        status st = open_ways(f, &f->verdict);
         if (st) {
             error kept = f->verdict;
             begin_attempt(f);
@@ -362,13 +448,9 @@ void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job)
     if (f) {
         chain_close(f->chain);
         f->chain = NULL;
-        if (f->sink)
-            f->sink->type->abort(f->sink, true);
+        fetch_let_go_sinks(f, true);
         o = f->outcome;
         o->bytes = f->offset;
-        if (f->sink)
-            f->sink->type->close(f->sink);
-        f->sink = NULL;
         f->outcome = NULL;
         fetch_free(f);
     } else {

@@ -7,7 +7,8 @@
  *                    └──────────────────────────────────────────────┴─> failed  ─> commit
  *
  * fetch.c       life: take, request, pause, let go
- * answer.c      what an answer means, and where its bytes go
+ * answer.c      what an answer means
+ * delivery.c    where its bytes go: replay, body, chain, callback
  * ending.c      what the end of a transfer means: done, hop, retry, failed
  */
 #ifndef WEIR_ENGINE_FETCH_H
@@ -24,10 +25,16 @@ struct fetch {
     struct job *job;
     const weir_callbacks *callbacks; /* never NULL */
     void *user;
-    struct outcome *outcome; /* made first, so that the end cannot fail */
-    struct sink *sink;       /* NULL: callbacks only */
-    struct sink_spec spec;
-    struct chain *chain;       /* NULL: no stages */
+    struct outcome *outcome;   /* made first, so that the end cannot fail */
+    struct sink *sink;         /* of the result; NULL: callbacks only */
+    struct sink *body;         /* of the body as sent, beside it; NULL: none */
+    struct sink_spec spec;     /* of the file */
+    bool shaped;               /* what goes to `sink` is not the body as sent */
+    struct chain *chain;       /* NULL: the body goes to the sink as it comes */
+    bool opened;               /* sinks and chain have been opened */
+    const char *shown_path;    /* within shown_url */
+    char *shown_url;           /* without secrets; the chain borrows it */
+    char *content_encoding;    /* of the answer; the chain borrows it */
     struct transfer *transfer; /* NULL: none under way */
 
     /* the request */
@@ -42,6 +49,8 @@ struct fetch {
     bool sink_begun;                          /* the sink stands at `offset` */
     bool begun;                               /* on_begin was called for what is held */
     bool delivered;              /* callbacks or a stream have had bytes of it in this run */
+    bool enough;                 /* nothing needs more of the body: it is done */
+    bool silenced;               /* the callback needs no more; the file does */
     struct running_hash *hash;   /* of the bytes 0..offset, where they cannot be taken back */
     struct running_hash *replay; /* of the bytes that come again */
     int64_t replay_at;           /* how far they have come; only while `replaying` */
@@ -77,15 +86,25 @@ void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job);
 /* Frees everything but the job; the sink and the outcome too where they have not been handed on. */
 void fetch_free(struct fetch *f);
 
+/* Gives up sinks that will not be sealed. `keep`: what can be resumed stays. */
+void fetch_let_go_sinks(struct fetch *f, bool keep);
+
 void fetch_pause_until(struct fetch *f, uint64_t instant);
 void fetch_block(struct fetch *f);
 /* Resumes all that are due at `now`, and the blocked ones whose sink has room. */
 void fetch_resume_due(struct worker *w, uint64_t now);
 
-/* May bytes that have been given away not be taken back? Then they are replayed, not reset. */
+/* Does what becomes of the body leave for good: to a stream, or to callbacks without on_reset? */
+bool fetch_gives_away(const struct fetch *f);
+/* Has some of it left already? Then the body is replayed, not reset. */
 bool fetch_must_replay(const struct fetch *f);
 
 extern const struct transfer_ops fetch_ops; /* answer.c */
+
+/* delivery.c: the next bytes of the body that is being taken. */
+bool fetch_deliver(struct fetch *f, const char *data, size_t size);
+/* The body comes again from byte 0, to be checked against what was given away. */
+status fetch_start_replay(struct fetch *f);
 
 /* Takes the fetch out of all lists of the worker: its transfer is over. */
 void fetch_detach(struct fetch *f);

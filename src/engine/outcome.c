@@ -14,7 +14,11 @@ void outcome_free(struct outcome *o)
         return;
     if (o->sink)
         o->sink->type->close(o->sink);
+    if (o->tee)
+        o->tee->type->close(o->tee);
+    free(o->counts);
     free(o->origin);
+    free(o->made_by);
     free(o->path);
     free(o->final_url);
     free(o->error);

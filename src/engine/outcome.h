@@ -7,15 +7,19 @@
 #include "core/job.h"
 #include "core/status.h"
 #include "sink/sink.h"
+#include "stage/builtin.h"
 
 struct outcome {
     struct outcome *next;
     struct job *job;   /* owned; NULL: this is an event */
     struct sink *sink; /* owned, sealed; NULL: nothing to publish */
-    char *origin;      /* owned; the sink borrows it */
-    char *path;        /* owned; the name that the server gave; NULL = the job's */
-    char *final_url;   /* owned; NULL = the job's URL */
-    error *error;      /* owned; NULL = none */
+    struct sink *tee;  /* owned, sealed: the stream beside the file of the body; NULL: none */
+    struct stage_counts *counts; /* owned; NULL: no stage counted */
+    char *origin;                /* owned; the sink borrows it */
+    char *made_by;               /* owned; likewise; NULL: the body as sent */
+    char *path;                  /* owned; the name that the server gave; NULL = the job's */
+    char *final_url;             /* owned; NULL = the job's URL */
+    error *error;                /* owned; NULL = none */
     weir_outcome result;
     int http_status;
     int64_t bytes, resumed_from;

@@ -15,8 +15,9 @@
 #include "engine/commit.h"
 #include "engine/feeder.h"
 #include "engine/fetch.h"
+#include "engine/filters.h"
+#include "engine/plan.h"
 #include "engine/worker.h"
-#include "sink/stream_writer.h"
 
 #define GATHER_TOTAL (4 << 20)
 
@@ -38,17 +39,12 @@ static const struct options *options_for(void *ctx, const char *host)
     return config_for_host(e->config, host);
 }
 
-static bool saves_files(const struct weir_engine *e)
-{
-    return e->out_fd < 0;
-}
-
 static status open_directory(struct weir_engine *e, error *err)
 {
     const char *dir = e->options->save_dir;
     e->file_env = (struct sink_env){.dirfd = -1, .dir = dir, .options = e->options};
     e->file_env.buffer = buffer_share(e->options, GATHER_TOTAL);
-    if (!saves_files(e))
+    if (!plan_saves_files(e))
         return OK;
     if (e->dry_run) {
         struct stat st;
@@ -66,10 +62,9 @@ static status open_directory(struct weir_engine *e, error *err)
     return OK;
 }
 
-/* A sink that keeps list order takes one body at a time. */
 static uint32_t concurrency(const struct weir_engine *e)
 {
-    return saves_files(e) ? (uint32_t)e->options->run_concurrency : 1;
+    return plan_one_at_a_time(e) ? 1 : (uint32_t)e->options->run_concurrency;
 }
 
 static uint32_t choose_workers(const struct weir_engine *e)
@@ -95,7 +90,7 @@ static status open_queue(struct weir_engine *e, error *err)
                             .ctx = e,
                             .options_for = options_for,
                             .options_ctx = e,
-                            .overflow = saves_files(e)};
+                            .overflow = !plan_one_at_a_time(e)};
     pacer_init(&e->pacer, o->limits_bandwidth);
     return queue_open(&e->queue, &env, err);
 }
@@ -127,7 +122,7 @@ static void wake_workers(void *ctx)
 
 static status open_writer(struct weir_engine *e, error *err)
 {
-    if (saves_files(e))
+    if (e->out_fd < 0)
         return OK;
     status st =
         stream_writer_open(&e->writer, e->out_fd, e->out_name, e->stop_fd, wake_workers, e, err);
@@ -143,6 +138,8 @@ static status open_run(struct weir_engine *e, error *err)
         st = open_directory(e, err);
     if (!st)
         st = open_workers(e, err);
+    if (!st)
+        st = filters_open(e, err);
     if (!st)
         st = open_writer(e, err);
     if (!st)
@@ -245,10 +242,26 @@ static void end_added(struct weir_engine *e)
     e->added_count = 0;
 }
 
-static void free_run(struct weir_engine *e)
+/* What the run wrote into one file gets its name, when the run has ended by itself. */
+static status publish_out_file(struct weir_engine *e, error *err)
 {
+    status st = stream_writer_flush(e->writer, err);
+    return st ? st : out_file_publish(e->out_file, e->options->save_durability, err);
+}
+
+static status close_outputs(struct weir_engine *e, bool ended, error *err)
+{
+    status st = OK, bad;
+    if (ended && e->writer && e->out_file)
+        st = publish_out_file(e, err);
+    bad = filters_close(e, ended, st ? NULL : err);
     stream_writer_close(e->writer);
     e->writer = NULL;
+    return st ? st : bad;
+}
+
+static void free_run(struct weir_engine *e)
+{
     for (uint32_t i = 0; i < e->worker_count; i++)
         worker_close(&e->workers[i]);
     free(e->workers);
@@ -303,6 +316,9 @@ weir_status weir_engine_run(weir_engine *e, weir_summary *out, weir_error *err)
     set_running(e, false);
     close_run(e, err, &st);
     sum_up(e, out);
+    status closed = close_outputs(e, !st && !e->stop_status && !e->dry_run, err);
+    if (closed)
+        out->stopped_by = st = closed;
     free_run(e);
     end_added(e);
     return st;

@@ -28,10 +28,12 @@ struct worker;
 struct commit;
 struct input;
 struct stream_writer;
+struct out_file;
 
 struct counters {
     _Atomic uint64_t found, done, skipped, failed, retried, unchecked, duplicates;
     _Atomic uint64_t failed_by_class[WEIR_STATUS_COUNT];
+    _Atomic uint64_t lines_in, lines_out, bad_records, long_lines;
     _Atomic int64_t bytes, bytes_known;
     _Atomic uint32_t kept_waiting; /* fetches kept alive while they wait */
     _Atomic bool all_found;
@@ -52,14 +54,24 @@ struct weir_engine {
     bool dry_run;
     bool no_reports;
     _Atomic bool has_job_callbacks; /* some job brought its own */
+    _Atomic bool has_body_jobs;     /* some job saves its body as sent */
+    weir_save save;                 /* of jobs that leave it open */
     int out_fd;                     /* bodies go there instead of to files; -1 = to files */
     char *out_name;
+    bool in_order;                /* ... in list order, also where lines could mix */
+    struct out_file *out_file;    /* behind out_fd where that is a file of ours */
+    struct stage_setup setup;     /* of the built-in stages */
+    struct pattern_set *patterns; /* owned; the setup has it too */
+    struct json_program *program; /* likewise */
+    uint64_t matcher_hash;        /* of the patterns or the program */
 
     /* the run itself */
     int dirfd;   /* save.dir; -1 where it does not exist yet (dry run) */
     int stop_fd; /* eventfd, readable once the run is to stop */
     struct sink_env file_env, stream_env;
     struct stream_writer *writer;
+    struct out_file *bad_file; /* of bad records; NULL: none */
+    struct stream_writer *bad_writer;
     struct queue *queue;
     struct pacer pacer; /* limits.bandwidth */
     struct worker *workers;
@@ -77,7 +89,7 @@ struct weir_engine {
 
     char *first_origin; /* "scheme://host:port" of the first URL: credentials bind to
                            it. Set by the feeder before the first job is queued */
-    _Atomic bool said_credentials;
+    _Atomic bool said_credentials, said_bad_record, said_long_line;
     _Atomic uint64_t unsettled;  /* jobs admitted that may still need a transfer */
     _Atomic uint64_t unfinished; /* jobs admitted whose on_end has not returned */
 

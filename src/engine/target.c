@@ -11,18 +11,24 @@
 
 #define ORIGIN_MAX 8192
 
-static enum target judge_file(int fd, const char *origin, int64_t size, const struct stat *st)
+static enum target judge_file(int fd, const char *origin, const char *made_by, int64_t size,
+                              const struct stat *st)
 {
     char kept[ORIGIN_MAX];
+    bool body = !made_by || !*made_by;
     ssize_t n = fs_xattr_get(fd, "user.xdg.origin.url", kept, sizeof kept);
     if (n < 0)
         return TARGET_UNKNOWN;
     if (strcmp(kept, origin) != 0)
         return TARGET_OTHER;
-    return size >= 0 && st->st_size != size ? TARGET_STALE : TARGET_SAME;
+    n = fs_xattr_get(fd, "user.weir.made_by", kept, sizeof kept);
+    if (body ? n > 0 : n <= 0 || strcmp(kept, made_by) != 0)
+        return TARGET_MADE;
+    return body && size >= 0 && st->st_size != size ? TARGET_STALE : TARGET_SAME;
 }
 
-enum target target_look(int dirfd, const char *name, const char *origin, int64_t size, error *err)
+enum target target_look(int dirfd, const char *name, const char *origin, const char *made_by,
+                        int64_t size, error *err)
 {
     if (dirfd < 0)
         return TARGET_FREE;
@@ -54,7 +60,7 @@ enum target target_look(int dirfd, const char *name, const char *origin, int64_t
     if (fstat(fd, &st) < 0)
         fail_errno(err, WEIR_DISK, errno, "%s: cannot be looked at", name);
     else if (S_ISREG(st.st_mode))
-        t = judge_file(fd, origin, size, &st);
+        t = judge_file(fd, origin, made_by, size, &st);
     else if (S_ISDIR(st.st_mode))
         fail(err, WEIR_NAME, "%s: a folder has this name; give the file another with --name", name);
     else

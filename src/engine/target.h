@@ -11,12 +11,15 @@ enum target {
     TARGET_SAME,    /* a file, and its kept origin and size say that it is this one */
     TARGET_STALE,   /* a file of this origin, but not of the size that the list gives */
     TARGET_OTHER,   /* a file of another origin */
+    TARGET_MADE,    /* a file of this origin, but another filter, program or decoding made it of
+                       what the origin has */
     TARGET_UNKNOWN, /* a file that says nothing of its origin */
     TARGET_BLOCKED  /* a folder, a link or a file in the way: err tells */
 };
 
-/* Looks at `name` beneath dirfd (-1: TARGET_FREE). `origin` is the URL without secrets; size -1 =
- * unknown. Feeder thread. */
-enum target target_look(int dirfd, const char *name, const char *origin, int64_t size, error *err);
+/* Looks at `name` beneath dirfd (-1: TARGET_FREE). `origin` is the URL without secrets; `made_by`
+ * as in sink_spec, NULL or empty for the body itself; size -1 = unknown. Feeder thread. */
+enum target target_look(int dirfd, const char *name, const char *origin, const char *made_by,
+                        int64_t size, error *err);
 
 #endif

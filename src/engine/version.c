@@ -1,13 +1,8 @@
 /* Version and make-up of the library; see weir.h. Any thread. */
-#include <stdio.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 #include <xxhash.h>
 #include <zlib.h>
-#ifdef WEIR_HAVE_ISAL
-#include <isa-l.h>
-#endif
-#ifdef WEIR_HAVE_ZSTD
-#include <zstd.h>
-#endif
 
 #include "net/transfer.h"
 #include "weir/weir.h"
@@ -24,13 +19,33 @@ const char *weir_version_library(size_t i)
 {
     static const char *const built_with[] = {
         "inih",
+        "pcre2 " TEXT(PCRE2_MAJOR) "." TEXT(PCRE2_MINOR),
         "zlib " ZLIB_VERSION,
         "xxhash " TEXT(XXH_VERSION_MAJOR) "." TEXT(XXH_VERSION_MINOR) "." TEXT(XXH_VERSION_RELEASE),
+/* The versions of optional libraries are what CMake found. */
 #ifdef WEIR_HAVE_ISAL
-        "isa-l " TEXT(ISAL_MAJOR_VERSION) "." TEXT(ISAL_MINOR_VERSION) "." TEXT(ISAL_PATCH_VERSION),
+        "isa-l " WEIR_ISAL_VERSION,
 #endif
 #ifdef WEIR_HAVE_ZSTD
-        "zstd " ZSTD_VERSION_STRING,
+        "zstd " WEIR_ZSTD_VERSION,
+#endif
+#ifdef WEIR_HAVE_XZ
+        "xz " WEIR_XZ_VERSION,
+#endif
+#ifdef WEIR_HAVE_BZIP2
+        "bzip2 " WEIR_BZIP2_VERSION,
+#endif
+#ifdef WEIR_HAVE_BROTLI
+        "brotli " WEIR_BROTLI_VERSION,
+#endif
+#ifdef WEIR_HAVE_HYPERSCAN
+        "hyperscan " WEIR_HYPERSCAN_VERSION,
+#endif
+#ifdef WEIR_HAVE_SIMDJSON
+        "simdjson " WEIR_SIMDJSON_VERSION,
+#endif
+#ifdef WEIR_HAVE_JQ
+        "libjq", /* tells its version nowhere */
 #endif
     };
     size_t built = sizeof built_with / sizeof *built_with;

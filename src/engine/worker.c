@@ -31,7 +31,7 @@ static size_t receive_buffer(const struct options *o)
 
 status worker_open(struct worker *w, struct weir_engine *engine, uint32_t index, error *err)
 {
-    *w = (struct worker){.engine = engine, .index = index};
+    *w = (struct worker){.engine = engine, .index = index, .tools = {.setup = &engine->setup}};
     pthread_mutex_init(&w->lock, NULL);
     rng_seed(&w->rng, 0);
     const struct options *o = engine->options;
@@ -46,6 +46,7 @@ void worker_close(struct worker *w)
 {
     net_loop_close(w->loop);
     w->loop = NULL;
+    stage_tools_close(&w->tools);
     pthread_mutex_destroy(&w->lock);
 }
 

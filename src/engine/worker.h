@@ -19,9 +19,10 @@ struct worker {
     bool started;
     struct net_loop *loop;
     struct rng rng;
-    uint32_t in_flight;    /* slots held */
-    struct fetch *paused;  /* until an instant, earliest first */
-    struct fetch *blocked; /* until a sink has room */
+    struct stage_tools tools; /* of the stages, the thread's own */
+    uint32_t in_flight;       /* slots held */
+    struct fetch *paused;     /* until an instant, earliest first */
+    struct fetch *blocked;    /* until a sink has room */
     pthread_mutex_t lock;
     /* guarded by lock for other threads; only the worker writes */
     struct fetch *fetches; /* with a transfer under way */

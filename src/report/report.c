@@ -76,9 +76,9 @@ static void add_url(struct report *r, const char *key, const char *url)
 static bool name_is_ours(const char *name)
 {
     static const char *const ours[] = {
-        "url",      "final_url", "path",         "id",       "line",      "status",
-        "http",     "bytes",     "resumed_from", "attempts", "ms",        "digest",
-        "lines_in", "lines_out", "error",        "skip",     "unchecked", "duplicate",
+        "url",         "final_url",    "path",     "id",   "line",      "status",    "http",
+        "bytes",       "resumed_from", "attempts", "ms",   "digest",    "lines_in",  "lines_out",
+        "bad_records", "long_lines",   "error",    "skip", "unchecked", "duplicate",
     };
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (strcmp(ours[i], name) == 0)
@@ -157,6 +157,14 @@ static void add_line(struct report *r, const struct job *job, const weir_result 
     add_number(line, "resumed_from", result->resumed_from);
     add_number(line, "attempts", result->attempts);
     add_number(line, "ms", result->duration_ms);
+    if (result->lines_in || result->lines_out) {
+        add_number(line, "lines_in", (int64_t)result->lines_in);
+        add_number(line, "lines_out", (int64_t)result->lines_out);
+    }
+    if (result->bad_records)
+        add_number(line, "bad_records", (int64_t)result->bad_records);
+    if (result->long_lines)
+        add_number(line, "long_lines", (int64_t)result->long_lines);
     if (result->unchecked)
         strbuf_adds(line, ",\"unchecked\":true");
     if (result->duplicate)

@@ -39,7 +39,8 @@ void name_with_hash(struct strbuf *out, const char *name, const char *url);
 /* stem.N.ext, for --on-exist rename. */
 void name_with_number(struct strbuf *out, const char *name, unsigned number);
 
-/* Which names are taken and by which URL: 12 bytes an entry, at most 16 with its free room. */
+/* Which names are taken and by which URL: 11 bytes an entry, in a long list at most 13 with its
+ * free room. */
 struct name_set;
 enum name_claim {
     NAME_FREE,     /* was free; now it is this URL's */

@@ -25,10 +25,12 @@ struct sink_env {
 };
 
 struct sink_spec {
-    const char *name;   /* final name, beneath dirfd; borrowed until close */
-    const char *origin; /* URL without secrets, for the xattr user.xdg.origin.url; borrowed */
-    bool replace;       /* publish may replace a file of that name */
-    bool fresh;         /* nothing of an earlier run can be there: do not look for it */
+    const char *name;    /* final name, beneath dirfd; borrowed until close */
+    const char *origin;  /* URL without secrets, for the xattr user.xdg.origin.url; borrowed */
+    const char *made_by; /* what made this of the body, for the xattr user.weir.made_by, so that it
+                            is never taken for the body itself; NULL: it is the body. Borrowed */
+    bool replace;        /* publish may replace a file of that name */
+    bool fresh;          /* nothing of an earlier run can be there: do not look for it */
 };
 
 /* What is known when the body begins; handed to the sink so that it can preallocate and keep a

@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "core/fs.h"
@@ -190,6 +191,23 @@ static bool is_ours(int fd)
            fs_xattr_get(fd, RECORD_XATTR_NAME, text, sizeof text) != -ENODATA;
 }
 
+/* Is the .part the beginning of what we are about to write? What a filter made is never gone on
+ * with, since nobody knows which byte of the body it has come to. */
+static bool is_body_part(const struct file_sink *s)
+{
+    char text[8];
+    return !s->spec.made_by && fs_xattr_get(s->fd, MADE_BY_XATTR, text, sizeof text) < 0;
+}
+
+/* Says of an empty .part what is going to be in it. */
+static void mark(const struct file_sink *s)
+{
+    if (s->spec.made_by)
+        fs_xattr_set(s->fd, MADE_BY_XATTR, s->spec.made_by, strlen(s->spec.made_by));
+    else
+        fremovexattr(s->fd, MADE_BY_XATTR);
+}
+
 /* Opens and locks a .part of an earlier run; s->fd stays -1 where there is none worth keeping. */
 static status take_existing(struct file_sink *s, struct stat *st, error *err)
 {
@@ -262,7 +280,8 @@ static status file_open(struct sink **out, const struct sink_env *env, const str
     if (!st && s->fd >= 0) {
         s->device = stat_of_part.st_dev;
         s->flushed = s->pushed = stat_of_part.st_size;
-        st = record_load(s, s->flushed, from, err);
+        if (is_body_part(s))
+            st = record_load(s, s->flushed, from, err);
         s->held.synced = from->synced;
     }
     if (st) {
@@ -292,6 +311,8 @@ static status create_part(struct file_sink *s, error *err)
     }
     if (s->spec.origin)
         fs_xattr_set(fd, ORIGIN_XATTR, s->spec.origin, strlen(s->spec.origin));
+    if (s->spec.made_by)
+        mark(s);
     s->device = st.st_dev;
     s->flushed = 0;
     return OK;
@@ -305,6 +326,8 @@ static status cut_to(struct file_sink *s, int64_t offset, error *err)
     if (s->flushed > offset || s->reserved > offset) {
         if (ftruncate(s->fd, offset) < 0)
             return file_fail(s, errno, "cannot be cut", err);
+        if (offset == 0)
+            mark(s);
         /* Bytes of the old version must not come back after a power cut, vouched for by the new. */
         if (s->held.synced > offset && s->env->options->save_durability != DURABILITY_NONE &&
             fsync(s->fd) < 0)
@@ -376,7 +399,7 @@ static status file_begin(struct sink *head, int64_t offset, const struct provena
         s->gathered = (size_t)(offset - s->flushed);
     if (st)
         return st;
-    s->next_record = offset ? s->flushed + RECORD_EVERY : RECORD_FROM;
+    s->next_record = s->spec.made_by ? INT64_MAX : offset ? s->flushed + RECORD_EVERY : RECORD_FROM;
     if (offset > 0)
         record_save(s, offset);
     return preallocate(s, err);

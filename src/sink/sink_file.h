@@ -27,6 +27,7 @@
  * resume record. */
 #define ORIGIN_XATTR "user.xdg.origin.url"
 #define RECORD_XATTR_NAME "user.weir.resume"
+#define MADE_BY_XATTR "user.weir.made_by"
 
 enum record_place { RECORD_NONE, RECORD_XATTR, RECORD_SIDECAR };
 

@@ -34,6 +34,7 @@ struct stream_writer {
     pthread_cond_t drained; /* for flush, and for a put that found no room at all */
     /* guarded by lock */
     uint64_t put, written; /* bytes since the start; their difference is in the ring */
+    bool putting;          /* a put waits in its middle for room: what it puts stays in one piece */
     bool told_full;        /* somebody pauses: call `room` when it has drained */
     bool closing;
     int failure; /* errno of the write that failed */
@@ -124,7 +125,8 @@ static void *writer_main(void *arg)
         if (!tell)
             continue;
         pthread_mutex_unlock(&w->lock);
-        w->room(w->ctx);
+        if (w->room)
+            w->room(w->ctx);
         pthread_mutex_lock(&w->lock);
     }
     pthread_mutex_unlock(&w->lock);
@@ -187,6 +189,10 @@ status stream_writer_put(struct stream_writer *w, const void *data, size_t size,
     const char *p = data;
     status st = OK;
     pthread_mutex_lock(&w->lock);
+    while (w->putting && !w->failure)
+        pthread_cond_wait(&w->drained, &w->lock);
+    bool whole = size <= RING_BYTES - (size_t)(w->put - w->written);
+    w->putting = !whole;
     while (size > 0 && !st) {
         while (w->put - w->written == RING_BYTES && !w->failure)
             pthread_cond_wait(&w->drained, &w->lock);
@@ -205,6 +211,10 @@ status stream_writer_put(struct stream_writer *w, const void *data, size_t size,
         p += n;
         size -= n;
         pthread_cond_signal(&w->filled);
+    }
+    if (!whole) {
+        w->putting = false;
+        pthread_cond_broadcast(&w->drained);
     }
     pthread_mutex_unlock(&w->lock);
     return st;

@@ -3,6 +3,9 @@
  * One allocation holds the chain, its stages and their states, so that a file costs one malloc
  * however many stages it has. The first failure sticks until a reset: a stage that ignores what
  * weir_emit answered cannot turn a failed file into a good one.
+ *
+ * END is no failure: somebody needs no more. All that stands before him is cut off, while what he
+ * and those behind him still hold is a part of the result and comes out in chain_finish.
  */
 #include "stage/chain.h"
 
@@ -12,14 +15,16 @@
 struct weir_stage {
     const weir_stage_type *type;
     struct chain *chain;
-    struct weir_stage *next; /* NULL: the last one */
     void *state;
 };
 
 struct chain {
     struct chain_out end;
+    struct stage_context context;
     size_t n;
     status failed; /* the first failure since the last reset */
+    size_t cut;    /* who is handed nothing more: the first `cut` stages, and the end of the chain
+                      when it is n + 1 */
     struct weir_stage stages[];
 };
 
@@ -65,18 +70,35 @@ static status already_failed(const struct chain *c, error *err)
     return c->failed;
 }
 
-/* Hands bytes to `stage`, or beyond the last one. */
-static status hand_to(struct chain *c, struct weir_stage *stage, const void *data, size_t size,
-                      error *err)
+/* Stage `at` (n: the end of the chain) needs no more. Of those who said so the last one counts: a
+ * stage before it does but repeat what weir_emit answered. */
+static void cut_after(struct chain *c, size_t at)
+{
+    if (c->cut < at + 1)
+        c->cut = at + 1;
+}
+
+/* Hands bytes to stage `at`, or with n beyond the last one. */
+static status hand_to(struct chain *c, size_t at, const void *data, size_t size, error *err)
 {
     if (c->failed)
         return already_failed(c, err);
+    if (at < c->cut)
+        return WEIR_END;
     if (!size)
         return OK;
-    if (!stage)
-        return c->failed = c->end.write(c->end.ctx, data, size, err);
-    status st = check_stage(stage, stage->type->write(stage, data, size, err), err);
-    return c->failed ? already_failed(c, err) : st;
+    struct weir_stage *stage = &c->stages[at];
+    status st = at < c->n ? stage->type->write(stage, data, size, err)
+                          : c->end.write(c->end.ctx, data, size, err);
+    if (st == WEIR_END)
+        cut_after(c, at);
+    else if (at < c->n)
+        check_stage(stage, st, err);
+    else if (st && !c->failed)
+        c->failed = st;
+    if (c->failed)
+        return already_failed(c, err);
+    return at < c->cut ? WEIR_END : OK;
 }
 
 /* A stable insertion sort: chains are a handful of stages. */
@@ -93,7 +115,6 @@ static void link_stages(struct chain *c, char *states)
     for (size_t i = 0; i < c->n; i++) {
         struct weir_stage *stage = &c->stages[i];
         stage->chain = c;
-        stage->next = i + 1 < c->n ? stage + 1 : NULL;
         stage->state = states;
         states += aligned(stage->type->state_size);
     }
@@ -108,7 +129,7 @@ static void abort_first(struct chain *c, size_t n)
 }
 
 status chain_open(struct chain **out, const weir_stage_type *const *types, size_t n,
-                  struct chain_out end, error *err)
+                  const struct stage_context *context, struct chain_out end, error *err)
 {
     size_t head = aligned(sizeof(struct chain) + n * sizeof(struct weir_stage)), size = head;
     for (size_t i = 0; i < n; i++) {
@@ -121,6 +142,8 @@ status chain_open(struct chain **out, const weir_stage_type *const *types, size_
     if (!c)
         return fail(err, WEIR_NOMEM, "out of memory: a chain of %zu stages (%zu bytes)", n, size);
     c->end = end;
+    if (context)
+        c->context = *context;
     for (size_t i = 0; i < n; i++)
         place(c, types[i]);
     link_stages(c, (char *)c + head);
@@ -129,8 +152,10 @@ status chain_open(struct chain **out, const weir_stage_type *const *types, size_
         struct weir_stage *stage = &c->stages[i];
         if (!stage->type->open)
             continue;
-        status st = check_stage(stage, stage->type->open(stage, err), err);
-        if (st) {
+        status st = stage->type->open(stage, err);
+        if (st == WEIR_END)
+            cut_after(c, i);
+        else if (check_stage(stage, st, err)) {
             abort_first(c, i); /* a stage that did not open has nothing to release */
             return st;
         }
@@ -141,18 +166,22 @@ status chain_open(struct chain **out, const weir_stage_type *const *types, size_
 
 status chain_write(struct chain *c, const void *data, size_t size, error *err)
 {
-    return hand_to(c, c->n ? c->stages : NULL, data, size, err);
+    return hand_to(c, 0, data, size, err);
 }
 
 status chain_finish(struct chain *c, error *err)
 {
     if (c->failed)
         return already_failed(c, err);
-    /* In order: what a stage emits at its end still passes all those behind it. */
+    /* In order: what a stage emits at its end still passes all those behind it. Those before the
+     * one that needed no more are not asked: a decoder would complain of half a member. */
     for (size_t i = 0; i < c->n; i++) {
         struct weir_stage *stage = &c->stages[i];
-        if (stage->type->finish)
-            check_stage(stage, stage->type->finish(stage, err), err);
+        if (i + 1 < c->cut || !stage->type->finish)
+            continue;
+        status st = stage->type->finish(stage, err);
+        if (st != WEIR_END)
+            check_stage(stage, st, err);
         if (c->failed)
             return already_failed(c, err);
     }
@@ -162,6 +191,9 @@ status chain_finish(struct chain *c, error *err)
 void chain_reset(struct chain *c)
 {
     c->failed = OK;
+    c->cut = 0;
+    c->context.counts = (struct stage_counts){0};
+    c->context.wish = WEIR_NEXT;
     for (size_t i = 0; i < c->n; i++)
         if (c->stages[i].type->reset)
             c->stages[i].type->reset(&c->stages[i]);
@@ -173,12 +205,46 @@ void chain_close(struct chain *c)
         abort_first(c, c->n);
 }
 
+struct stage_context *chain_context(weir_stage *stage)
+{
+    return &stage->chain->context;
+}
+
+struct stage_context *chain_file(struct chain *c)
+{
+    return &c->context;
+}
+
+unsigned chain_needs(const weir_stage_type *const *types, size_t n)
+{
+    unsigned needs = 0;
+    for (size_t i = 0; i < n; i++)
+        needs |= types[i]->flags;
+    return needs;
+}
+
 void *weir_stage_state(weir_stage *stage)
 {
     return stage->state;
 }
 
+weir_file *weir_stage_file(weir_stage *stage)
+{
+    return stage->chain->context.file;
+}
+
+const char *weir_stage_url(weir_stage *stage)
+{
+    return stage->chain->context.url;
+}
+
+void *weir_stage_user(weir_stage *stage)
+{
+    return stage->chain->context.user;
+}
+
 weir_status weir_emit(weir_stage *stage, const void *data, size_t size, weir_error *err)
 {
-    return hand_to(stage->chain, stage->next, data, size, err);
+    struct chain *c = stage->chain;
+    return hand_to(c, (size_t)(stage - c->stages) + 1, data, size, err);
 }

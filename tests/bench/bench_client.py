@@ -85,7 +85,7 @@ class Bench:
         self.environment = dict(os.environ, HOME=self.home, XDG_CONFIG_HOME=self.home,
                                 XDG_DATA_HOME=self.home, LC_ALL="C")
         for name in ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY", "HTTP_PROXY",
-                     "HTTPS_PROXY"):
+                     "HTTPS_PROXY", "RIPGREP_CONFIG_PATH", "GREP_COLORS", "ZSTD_CLEVEL"):
             self.environment.pop(name, None)
 
     def start(self, command, out=None, options=()):

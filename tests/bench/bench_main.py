@@ -8,16 +8,29 @@ import sys
 import tempfile
 
 import bench_bounds
+import bench_filter
 import bench_rows
 from bench_client import Bench
 from bench_report import Report
 from bench_server import Server
+from bench_text import Texts
 
-ROWS = {"small": bench_rows.small_files, "large": bench_rows.large_files,
-        "tls": bench_rows.tls_files, "list": bench_rows.long_list,
-        "many": bench_bounds.many_transfers,
-        "busy": bench_bounds.refusing_host, "rates": bench_bounds.rates,
-        "durability": bench_rows.disk_durability}
+# What each row needs served: the texts of the filter rows are made when the first of them runs.
+ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_files, "large"),
+        "tls": (bench_rows.tls_files, "large"), "list": (bench_rows.long_list, None),
+        "many": (bench_bounds.many_transfers, "bounds"),
+        "busy": (bench_bounds.refusing_host, None), "rates": (bench_bounds.rates, "bounds"),
+        "durability": (bench_rows.disk_durability, "small"),
+        "lines": (bench_filter.one_literal, "text"), "lines8": (bench_filter.eight_logs, "text"),
+        "gz": (bench_filter.gzip_log, "text"), "zst": (bench_filter.zstd_log, "text"),
+        "ip": (bench_filter.addresses, "text"),
+        "literals": (bench_filter.twenty_literals, "text"),
+        "dense": (bench_filter.nearly_every_line, "text"),
+        "jsonl": (bench_filter.json_records, "text"),
+        "filter_memory": (bench_filter.flat_memory, "text")}
+
+
+LOGHUB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "loghub")
 
 
 class Context:
@@ -33,9 +46,13 @@ class Context:
         self.list_limit_s = 60
         self.busy_s = 5 if options.quick else 20
         self.rate_s = 5 if options.quick else 10
+        self.make_text = options.make_text
+        self.log_bytes = 89_000_000 if options.quick else 890_000_000
+        self.record_bytes = 40_000_000 if options.quick else 400_000_000
+        self.endless_bytes = 400_000_000 if options.quick else 4_000_000_000
         self.disk_type = subprocess.run(["df", "--output=fstype", self.disk], check=True,
                                         capture_output=True, text=True).stdout.split()[-1]
-        self.report = self.server = self.bench = self.work = None
+        self.report = self.server = self.bench = self.work = self.texts = None
 
 
 def first_line(*command):
@@ -51,7 +68,8 @@ def print_machine(ctx):
           f"{os.getloadavg()[0]:.2f}; server and clients share the cores")
     for line in (first_line(ctx.weir, "--version"), first_line("nginx", "-v"),
                  first_line("curl", "--version").split(" (")[0], first_line("wget2", "--version"),
-                 first_line("aria2c", "--version")):
+                 first_line("aria2c", "--version"), first_line("rg", "--version"),
+                 first_line("pigz", "--version"), first_line("jq", "--version")):
         print(f"  {line}")
 
 
@@ -66,6 +84,11 @@ def parse():
     parser.add_argument("--memory-disk", default="/dev/shm", help="for files served and received")
     parser.add_argument("--disk", default="/var/tmp", help="for the durability row")
     parser.add_argument("--json", help="every run and goal as a line of JSON")
+    parser.add_argument("--texts", metavar="DIR", help="where logs and records for the filter rows "
+                        "are kept from one run to the next (default: made anew each time)")
+    parser.add_argument("--loghub", default=os.environ.get("WEIR_LOGHUB", LOGHUB),
+                        help="the logs that they are made of (default: tests/data/loghub)")
+    parser.add_argument("--make-text", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--measure", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--bare-copy", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -76,13 +99,16 @@ def parse():
     return options
 
 
-def check_space(options, small_count, large_count, large_bytes):
+def check_space(options, ctx, needs, small_count, large_count, large_bytes):
     """Files served, files received, and a margin for lists and the sparse rows."""
-    need = 2 * (small_count * 4096 + large_count * large_bytes) + 1_500_000_000
+    need = 1_500_000_000
+    need += 2 * small_count * 4096 if "small" in needs else 0
+    need += 2 * large_count * large_bytes if "large" in needs else 0
+    need += 5 * ctx.log_bytes + 3 * ctx.record_bytes if "text" in needs else 0
     free = shutil.disk_usage(options.memory_disk).free
     if free < need:
         raise SystemExit(f"bench: {options.memory_disk} has {free / 1e9:.1f} GB free, needed are "
-                         f"{need / 1e9:.1f}; use --memory-disk DIR or --quick")
+                         f"{need / 1e9:.1f}; use --memory-disk DIR, --rows or --quick")
 
 
 def main():
@@ -90,15 +116,17 @@ def main():
     ctx = Context(options)
     small_count = 2_000 if options.quick else 10_000
     large_bytes = (32 if options.quick else 256) << 20
-    check_space(options, small_count, 8, large_bytes)
+    needs = {ROWS[row][1] for row in options.rows}
+    check_space(options, ctx, needs, small_count, 8, large_bytes)
     print_machine(ctx)
     ctx.report = Report(options.json)
     ctx.work = tempfile.mkdtemp(prefix="weir-bench-work-", dir=options.memory_disk)
     try:
         ctx.bench = Bench(options.measure, ctx.work)
-        with Server(options.memory_disk, small_count, 8, large_bytes) as ctx.server:
+        with Server(options.memory_disk, small_count, 8, large_bytes, needs) as ctx.server:
+            ctx.texts = Texts(ctx, options.texts, options.loghub)
             for row in options.rows:
-                ROWS[row](ctx)
+                ROWS[row][0](ctx)
     finally:
         if ctx.bench:
             ctx.bench.stop()

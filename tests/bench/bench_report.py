@@ -32,15 +32,17 @@ class Report:
         self.note(f"{client}: NOT MEASURED: {text}")
         self.write(kind="fault", row=row, client=client, text=text)
 
-    def goal(self, row, text, value, limit, unit):
+    def goal(self, row, text, value, limit, unit, at_least=False):
         """`value` and `limit` in `unit`; "met", or "short" and by how much."""
-        met = value <= limit
+        met = value >= limit if at_least else value <= limit
         verdict = "met" if met else \
-            f"SHORT by {value - limit:.3g} {unit} ({value / limit:.2f} x the goal)"
-        line = f"goal: {text}: {value:.3g} {unit}, wanted <= {limit:.3g}: {verdict}"
+            f"SHORT by {abs(value - limit):.3g} {unit} ({value / limit:.2f} x the goal)"
+        sign = ">=" if at_least else "<="
+        line = f"goal: {text}: {value:.3g} {unit}, wanted {sign} {limit:.3g}: {verdict}"
         self.note(line)
         self.goals.append((row, line, met))
-        self.write(kind="goal", row=row, text=text, value=value, limit=limit, unit=unit, met=met)
+        self.write(kind="goal", row=row, text=text, value=value, limit=limit, unit=unit,
+                   at_least=at_least, met=met)
 
     def table(self, header, rows):
         rows = [header] + rows

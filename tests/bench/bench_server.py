@@ -84,7 +84,8 @@ def make_certificates(root):
 class Server:
     """Made on a memory disk; `with Server(...)` starts it and takes everything away after."""
 
-    def __init__(self, memory_disk, small_count, large_count, large_bytes):
+    def __init__(self, memory_disk, small_count, large_count, large_bytes, needs):
+        self.needs = needs        # of "small", "large", "bounds": what the rows to come ask for
         self.root = tempfile.mkdtemp(prefix="weir-bench-", dir=memory_disk)
         os.chmod(self.root, 0o755)
         self.small_count, self.large_count, self.large_bytes = small_count, large_count, large_bytes
@@ -105,17 +106,19 @@ class Server:
         return os.path.join(self.root, "www", *parts)
 
     def make_files(self):
-        for folder in ("small", "large"):
+        for folder in ("small", "large", "text"):
             os.makedirs(self.www(folder))
         os.makedirs(os.path.join(self.root, "tmp"))
-        for i in range(self.small_count):
+        for i in range(self.small_count if "small" in self.needs else 1):
             with open(self.www("small", f"f{i:05d}"), "wb") as f:
                 f.write(os.urandom(FILE_BYTES))
-        for i in range(self.large_count):
-            write_random(self.www("large", f"g{i}"), self.large_bytes)
-        write_random(self.www("metered-body"), METERED_BYTES)
-        with open(self.www("sparse-body"), "wb") as f:
-            f.truncate(SPARSE_BYTES)
+        if "large" in self.needs:
+            for i in range(self.large_count):
+                write_random(self.www("large", f"g{i}"), self.large_bytes)
+        if "bounds" in self.needs:
+            write_random(self.www("metered-body"), METERED_BYTES)
+            with open(self.www("sparse-body"), "wb") as f:
+                f.truncate(SPARSE_BYTES)
         make_certificates(self.root)
 
     def __enter__(self):

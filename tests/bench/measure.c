@@ -1,11 +1,14 @@
 /* Runs one command and writes what it took as a line of JSON: wall time, CPU, peak memory, exit
- * code.
+ * code. Those of a shell are those of all the programs that it waited for.
  *
- *   measure -o FILE [--first DIR SIZE] [--for SECONDS] COMMAND...
+ *   measure -o FILE [--first DIR SIZE] [--for SECONDS] [--stdout FILE | --drain] COMMAND...
  *
  * --first  also the time until the first finished file of SIZE bytes stands in DIR; the command is
  *          then killed
  * --for    the command gets SIGINT after so many seconds
+ * --stdout its standard output goes to FILE
+ * --drain  its standard output is a pipe, which is emptied here and counted ("out_bytes"): grep and
+ *          its kin do less when they see /dev/null. The bytes are spliced away, not copied.
  * SIGTERM  to this program becomes SIGINT to the command: how a script ends a run it watches
  *
  * It is a program of its own, and small, because the kernel counts into a process's peak memory
@@ -13,6 +16,7 @@
  * measured.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -32,7 +36,17 @@ struct request {
     const char *first_dir;
     long long first_size;
     double seconds; /* 0 = until it ends by itself */
+    const char *stdout_path;
+    bool drain;
     char **command;
+};
+
+/* Where the command's standard output goes. */
+struct output {
+    int to;   /* the command's end, -1 = as ours */
+    int from; /* the end that is emptied here, -1 = none */
+    int null;
+    long long bytes;
 };
 
 static double now(void)
@@ -74,22 +88,59 @@ static bool first_arrived(int fd, const struct request *r)
     return false;
 }
 
-static pid_t start(char **command, const sigset_t *mask)
+static struct output open_output(const struct request *r)
+{
+    struct output out = {-1, -1, -1, 0};
+    int ends[2];
+    if (r->stdout_path) {
+        out.to = open(r->stdout_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+        if (out.to < 0)
+            die(r->stdout_path);
+    }
+    if (r->drain) {
+        out.null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        if (out.null < 0 || pipe2(ends, O_CLOEXEC))
+            die("pipe");
+        out.from = ends[0];
+        out.to = ends[1];
+    }
+    return out;
+}
+
+/* Takes what is there; at the end of the output `from` becomes -1. */
+static void empty(struct output *out)
+{
+    ssize_t n;
+    while ((n = splice(out->from, NULL, out->null, NULL, 1 << 20, SPLICE_F_NONBLOCK)) > 0)
+        out->bytes += n;
+    if (n < 0 && errno != EAGAIN && errno != EINTR)
+        die("emptying the pipe");
+    if (n == 0) {
+        close(out->from);
+        out->from = -1;
+    }
+}
+
+static pid_t start(char **command, struct output *out, const sigset_t *mask)
 {
     pid_t pid = fork();
     if (pid < 0)
         die("fork");
     if (pid == 0) {
         sigprocmask(SIG_SETMASK, mask, NULL);
+        if (out->to >= 0 && dup2(out->to, STDOUT_FILENO) < 0)
+            die("dup2");
         execvp(command[0], command);
         fprintf(stderr, "measure: %s: %s\n", command[0], strerror(errno));
         _exit(127);
     }
+    if (out->to >= 0)
+        close(out->to);
     return pid;
 }
 
-static void write_result(const struct request *r, double wall, double first, int status,
-                         const struct rusage *u)
+static void write_result(const struct request *r, const struct output *out, double wall,
+                         double first, int status, const struct rusage *u)
 {
     FILE *f = fopen(r->result_path, "w");
     if (!f)
@@ -103,16 +154,18 @@ static void write_result(const struct request *r, double wall, double first, int
             WIFSIGNALED(status) ? WTERMSIG(status) : 0);
     if (first >= 0)
         fprintf(f, ",\"first_s\":%.6f", first);
+    if (r->drain)
+        fprintf(f, ",\"out_bytes\":%lld", out->bytes);
     fprintf(f, "}\n");
     if (fclose(f))
         die(r->result_path);
 }
 
 /* Waits for the command; returns its wait status. *first is set when the first file has arrived. */
-static int watch(const struct request *r, pid_t pid, int signals, int notify, double started,
-                 double *first, struct rusage *usage)
+static int watch(const struct request *r, pid_t pid, int signals, int notify, struct output *out,
+                 double started, double *first, struct rusage *usage)
 {
-    struct pollfd fds[2] = {{signals, POLLIN, 0}, {notify, POLLIN, 0}};
+    struct pollfd fds[3] = {{signals, POLLIN, 0}, {notify, POLLIN, 0}, {out->from, POLLIN, 0}};
     double until = r->seconds > 0 ? started + r->seconds : 0;
     for (;;) {
         int timeout = -1;
@@ -125,8 +178,12 @@ static int watch(const struct request *r, pid_t pid, int signals, int notify, do
             }
             timeout = (int)(left * 1000) + 1;
         }
-        if (poll(fds, 2, timeout) < 0 && errno != EINTR)
+        if (poll(fds, 3, timeout) < 0 && errno != EINTR)
             die("poll");
+        if (out->from >= 0 && fds[2].revents) {
+            empty(out);
+            fds[2].fd = out->from;
+        }
         if (*first < 0 && fds[1].revents && first_arrived(notify, r)) {
             *first = now() - started;
             kill(pid, SIGKILL);
@@ -157,13 +214,18 @@ static struct request parse(int argc, char **argv)
             r.first_size = atoll(argv[++i]);
         } else if (strcmp(argv[i], "--for") == 0 && i + 1 < argc) {
             r.seconds = atof(argv[++i]);
+        } else if (strcmp(argv[i], "--stdout") == 0 && i + 1 < argc) {
+            r.stdout_path = argv[++i];
+        } else if (strcmp(argv[i], "--drain") == 0) {
+            r.drain = true;
         } else {
             break;
         }
     }
     r.command = argv + i;
     if (!r.result_path || i >= argc || argv[i][0] == '-') {
-        fprintf(stderr, "usage: measure -o FILE [--first DIR SIZE] [--for SECONDS] COMMAND...\n");
+        fprintf(stderr, "usage: measure -o FILE [--first DIR SIZE] [--for SECONDS] [--stdout FILE "
+                        "| --drain] COMMAND...\n");
         exit(125);
     }
     return r;
@@ -187,10 +249,13 @@ int main(int argc, char **argv)
         if (notify < 0 || inotify_add_watch(notify, r.first_dir, IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
             die(r.first_dir);
     }
+    struct output out = open_output(&r);
     double started = now(), first = -1;
     struct rusage usage;
-    pid_t pid = start(r.command, &before);
-    int status = watch(&r, pid, signals, notify, started, &first, &usage);
-    write_result(&r, now() - started, first, status, &usage);
+    pid_t pid = start(r.command, &out, &before);
+    int status = watch(&r, pid, signals, notify, &out, started, &first, &usage);
+    if (out.from >= 0) /* what it wrote last; a child that it left behind is not waited for */
+        empty(&out);
+    write_result(&r, &out, now() - started, first, status, &usage);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

@@ -1,13 +1,14 @@
 #!/bin/sh
-# weir side by side with curl -Z, wget2 and aria2: the same files from the same nginx on loopback,
-# in interleaved rounds; medians of wall time, CPU and peak memory, and the goals of the project.
+# weir side by side with curl -Z, wget2 and aria2, and its filters with curl | rg and curl | jq: the
+# same files from the same nginx on loopback, in interleaved rounds; medians of wall time, CPU and
+# peak memory, and the goals of the project.
 #
 #   sh tests/bench/run.sh [--quick] [--rows small,large,...] [--weir PATH] [--json FILE] [--help]
 #
-# Installs what it needs (apt, by name), builds into build-bench, and needs about 6 GB on a memory
-# disk (/dev/shm) for files served and received. Nothing but loopback is used. Figures are worth
-# something on a machine that does nothing else. Every run goes to build-bench/bench.jsonl as well.
-# Exit code 0: measured; 1: a run of weir did not do its work.
+# Installs what it needs (apt, by name), builds into build-bench, and needs about 11 GB on a memory
+# disk (/dev/shm) for files served and received; the filter rows alone 6 GB. Nothing but loopback is
+# used. Figures are worth something on a machine that does nothing else. Every run goes to
+# build-bench/bench.jsonl as well. Exit code 0: measured; 1: a run of weir did not do its work.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -31,10 +32,22 @@ need curl curl
 need wget2 wget2
 need aria2c aria2
 need openssl openssl
+need rg ripgrep
+need grep grep
+need xargs findutils
+need gzip gzip
+need pigz pigz
+need zstd zstd
+need jq jq
 need python3 python3
 need gcc gcc
-dev="cmake make pkg-config libcurl4-openssl-dev libinih-dev zlib1g-dev libxxhash-dev libisal-dev
-    libzstd-dev"
+dev="cmake make g++ pkg-config libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev
+    libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev libsimdjson-dev
+    libjq-dev"
+case $(dpkg --print-architecture 2>/dev/null) in
+amd64) dev="$dev libhyperscan-dev" ;;
+arm64) dev="$dev libvectorscan-dev" ;;
+esac
 [ "$weir" = given ] && dev=
 for package in libc6-dev $dev; do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
@@ -67,7 +80,9 @@ if [ "$weir" != given ]; then
     set -- --weir "$build/weir" "$@"
 fi
 gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/measure" "$here/measure.c"
+gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/make_text" "$here/make_text.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/bare_copy" "$here/bare_copy.c"
 
 PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/bench_main.py" \
-    --measure "$build/measure" --bare-copy "$build/bare_copy" --json "$build/bench.jsonl" "$@"
+    --measure "$build/measure" --bare-copy "$build/bare_copy" --make-text "$build/make_text" \
+    --json "$build/bench.jsonl" "$@"

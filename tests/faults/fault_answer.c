@@ -67,33 +67,26 @@ static bool faults_apply(const struct request *r, struct counts *c, uint64_t cou
     return true;
 }
 
-/* "/r/SEED/SIZE..." */
-static bool read_path(struct part path, uint64_t *seed, int64_t *size)
+/* Is it the body as it became later? From the second request of this target on. */
+static unsigned version_of(const struct request *r, uint64_t count, bool faulty)
 {
-    if (path.size < 3 || memcmp(path.data, "/r/", 3) != 0)
-        return false;
-    const char *at = path.data + 3, *end = path.data + path.size;
-    const char *slash = memchr(at, '/', (size_t)(end - at));
-    if (!slash || slash + 1 >= end || slash[1] < '0' || slash[1] > '9')
-        return false;
-    *seed = fault_seed(at, (size_t)(slash - at));
-    char number[32] = "";
-    size_t n = (size_t)(end - slash - 1);
-    memcpy(number, slash + 1, n < sizeof number ? n : sizeof number - 1);
-    *size = strtoll(number, NULL, 10);
-    return true;
+    return faulty && count > 1 &&
+           (request_fault(r, "change", NULL, 0) || request_fault(r, "grow", NULL, 0) ||
+            request_fault(r, "then", NULL, 0));
 }
 
-static void validators(const struct request *r, struct header *h, uint64_t *seed, uint64_t count)
+static void validators(const struct request *r, struct header *h, struct source *body,
+                       uint64_t count, unsigned version)
 {
     char kind[64] = "";
     request_fault(r, "etag", kind, sizeof kind);
-    if (strcmp(kind, "change") == 0 && count > 1)
-        *seed += 1;
+    if ((strcmp(kind, "change") == 0 && count > 1) ||
+        (version > 0 && request_fault(r, "change", NULL, 0)))
+        body->seed += 1;
     if (strcmp(kind, "none") != 0)
         snprintf(h->etag, sizeof h->etag, "%s\"%016llx\"", strcmp(kind, "weak") == 0 ? "W/" : "",
-                 (unsigned long long)*seed);
-    strcpy(h->last_modified, "Wed, 01 Jan 2020 00:00:00 GMT");
+                 (unsigned long long)fault_word(body->seed, (uint64_t)body->size));
+    snprintf(h->last_modified, sizeof h->last_modified, "Wed, 01 Jan 2020 0%u:00:00 GMT", version);
     char lm[64];
     if (request_fault(r, "lm", lm, sizeof lm))
         strcpy(h->last_modified, strcmp(lm, "none") == 0 ? "" : lm);
@@ -136,7 +129,7 @@ static void gzip_body(struct answer *a, const char *how)
     char *packed = malloc(bound);
     if (!plain || !packed)
         abort();
-    fault_fill(a->seed, 0, plain, (size_t)a->size);
+    source_read(&a->body, 0, plain, (size_t)a->size);
     z_stream z = {.next_in = (Bytef *)plain,
                   .avail_in = (uInt)a->size,
                   .next_out = (Bytef *)packed,
@@ -148,7 +141,7 @@ static void gzip_body(struct answer *a, const char *how)
     if (strcmp(how, "cut") == 0)
         size = size * 2 / 3;
     text_add(&a->memory, packed, size);
-    a->seeded = false;
+    a->from_memory = true;
     a->size = (int64_t)size;
     free(plain);
     free(packed);
@@ -156,7 +149,7 @@ static void gzip_body(struct answer *a, const char *how)
 
 static void set_error_body(struct answer *a, const struct request *r)
 {
-    a->seeded = false;
+    a->from_memory = true;
     int64_t size = request_number(r, "errbody", 2000);
     for (int64_t i = 0; i < size; i += 20)
         text_print(&a->memory, "this is no content\r\n");
@@ -215,19 +208,19 @@ static void apply_range(struct answer *a, struct header *h, const struct request
     /* whoever takes such an answer gets bytes of another version, and a wrong file of the right
      * size */
     if (kind > 0 && bad[0] && !strstr("offset lie star short always", bad))
-        a->seed += 1;
+        a->body.seed += 1;
     header_content_range(h, bad, &from, &to, size);
     if (strcmp(bad, "multipart") == 0 && kind > 0) {
         char *piece = malloc((size_t)(to - from + 1));
         if (!piece)
             abort();
-        fault_fill(a->seed, (uint64_t)from, piece, (size_t)(to - from + 1));
+        source_read(&a->body, (uint64_t)from, piece, (size_t)(to - from + 1));
         text_print(&a->memory, "--gap\r\nContent-Range: bytes %lld-%lld/%lld\r\n\r\n",
                    (long long)from, (long long)to, (long long)size);
         text_add(&a->memory, piece, (size_t)(to - from + 1));
         text_print(&a->memory, "\r\n--gap--\r\n");
         free(piece);
-        a->seeded = false;
+        a->from_memory = true;
         a->size = (int64_t)a->memory.size;
         h->multipart = true;
         return;
@@ -246,6 +239,29 @@ static bool apply_stop(struct answer *a, const struct request *r, const char *na
     return true;
 }
 
+/* Where the body is cut this time: the offset of `cutat` (or step of `cutstep`) whose turn it is.
+ */
+static void apply_turn(struct answer *a, const struct request *r, uint64_t count)
+{
+    char list[4096] = "", how[16] = "";
+    int64_t at = -1, step = request_number(r, "cutstep", 0);
+    if (step > 0) {
+        at = (int64_t)count * step;
+    } else if (request_fault(r, "cutat", list, sizeof list)) {
+        const char *next = list;
+        for (uint64_t i = 1; i < count && next; i++) {
+            next = strchr(next, ',');
+            next = next ? next + 1 : NULL;
+        }
+        at = next ? strtoll(next, NULL, 10) : -1;
+    }
+    if (at < (int64_t)a->from || at >= (int64_t)a->from + a->size)
+        return;
+    request_fault(r, "cuthow", how, sizeof how);
+    a->stop_at = at - (int64_t)a->from;
+    a->end = strcmp(how, "rst") == 0 ? END_RESET : END_CLOSE;
+}
+
 static void apply_transport(struct answer *a, struct header *h, const struct request *r,
                             uint64_t count)
 {
@@ -253,6 +269,7 @@ static void apply_transport(struct answer *a, struct header *h, const struct req
     if ((int64_t)count <= request_number(r, "cutn", INT64_MAX) &&
         !apply_stop(a, r, "cut", END_CLOSE) && !apply_stop(a, r, "rst", END_RESET))
         apply_stop(a, r, "stall", END_SILENT);
+    apply_turn(a, r, count);
     if (request_fault(r, "drip", text, sizeof text))
         sscanf(text, "%lld/%lld", (long long *)&a->drip_bytes, (long long *)&a->drip_ms);
     a->delay_ms = request_number(r, "slowhead", 0);
@@ -266,6 +283,7 @@ static void apply_transport(struct answer *a, struct header *h, const struct req
     h->big_header = request_number(r, "bighead", 0);
     h->controls = request_fault(r, "ctl", NULL, 0);
     h->informational = request_fault(r, "1xx", NULL, 0);
+    request_fault(r, "encoding", h->encoding, sizeof h->encoding);
     request_fault(r, "setcookie", h->cookie, sizeof h->cookie);
     request_fault(r, "disposition", h->disposition, sizeof h->disposition);
     h->no_date = request_fault(r, "nodate", NULL, 0);
@@ -290,18 +308,19 @@ static void finish(struct answer *a, struct header *h, const struct request *r)
 static void answer_clear(struct answer *a)
 {
     struct text head = a->head, memory = a->memory;
+    source_close(&a->body);
     text_clear(&head);
     text_clear(&memory);
     *a = (struct answer){.head = head, .memory = memory, .stop_at = -1, .status = 200};
 }
 
-void answer_make(struct answer *a, const struct request *r, struct counts *counts, int64_t now_ms)
+void answer_make(struct answer *a, const struct request *r, struct counts *counts,
+                 struct library *library, int64_t now_ms)
 {
     answer_clear(a);
     struct header h = {.announced = -1};
     uint64_t count = r->query.size ? counts_add(counts, r->target) : 1;
     bool faulty = r->query.size && faults_apply(r, counts, count, now_ms);
-    a->seeded = true;
     if (faulty && request_fault(r, "hang", NULL, 0)) {
         a->end = END_SILENT;
         return;
@@ -312,18 +331,20 @@ void answer_make(struct answer *a, const struct request *r, struct counts *count
             text_print(&a->head, "\x7f\x45LF\x02\x01 SSH-2.0-not_http\r\n\r\n\x1b[31mgarbage\r\n");
         return;
     }
-    if (!read_path(r->path, &a->seed, &a->size)) {
+    unsigned version = version_of(r, count, faulty);
+    if (!source_open(&a->body, library, r, version)) {
         a->status = 404;
         set_error_body(a, r);
         finish(a, &h, r);
         return;
     }
-    validators(r, &h, &a->seed, count);
+    a->size = a->body.size;
+    validators(r, &h, &a->body, count, version);
     choose_status(a, &h, r, count, faulty);
     char how[16] = "";
     if (a->status == 200 && faulty && request_fault(r, "gzip", how, sizeof how)) {
         gzip_body(a, how);
-        h.gzip = true;
+        strcpy(h.encoding, "gzip");
     } else if (a->status == 200) {
         apply_range(a, &h, r, faulty);
     }
@@ -335,6 +356,7 @@ void answer_make(struct answer *a, const struct request *r, struct counts *count
 void answer_text(struct answer *a, int status, const char *type, const struct text *body)
 {
     answer_clear(a);
+    a->from_memory = true;
     a->status = status;
     if (body->size)
         text_add(&a->memory, body->data, body->size);
@@ -343,8 +365,17 @@ void answer_text(struct answer *a, int status, const char *type, const struct te
                status, type, body->size);
 }
 
+void answer_read(const struct answer *a, int64_t given, char *out, size_t size)
+{
+    if (a->from_memory)
+        memcpy(out, a->memory.data + given, size);
+    else
+        source_read(&a->body, a->from + (uint64_t)given, out, size);
+}
+
 void answer_free(struct answer *a)
 {
+    source_close(&a->body);
     text_free(&a->head);
     text_free(&a->memory);
 }

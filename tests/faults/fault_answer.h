@@ -4,6 +4,7 @@
 #define FAULT_ANSWER_H
 
 #include "fault_request.h"
+#include "fault_source.h"
 #include "fault_text.h"
 
 enum fault_end {
@@ -16,9 +17,10 @@ enum fault_end {
 struct answer {
     int status;
     struct text head;   /* all that is sent before the body, 1xx answers included */
-    struct text memory; /* the body when `seeded` is false */
-    bool seeded;
-    uint64_t seed, from; /* the body: `size` bytes of the stream from there */
+    struct text memory; /* the body when `from_memory` */
+    bool from_memory;
+    struct source body; /* otherwise: `size` bytes of it from there */
+    uint64_t from;
     int64_t size;
     bool chunked, bad_chunk, cut_chunk;
     int64_t stop_at; /* body bytes after which `end` happens; -1 = after the whole of it */
@@ -40,7 +42,9 @@ struct counts {
 void counts_reset(struct counts *c);
 /* Empties `out` (its memory is kept) and fills it. */
 void answer_make(struct answer *out, const struct request *r, struct counts *counts,
-                 int64_t now_ms);
+                 struct library *library, int64_t now_ms);
+/* Bytes of the body, from the `given`-th of this answer on. */
+void answer_read(const struct answer *a, int64_t given, char *out, size_t size);
 void answer_free(struct answer *a);
 /* A small answer of the server itself. */
 void answer_text(struct answer *out, int status, const char *type, const struct text *body);

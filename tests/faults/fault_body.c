@@ -13,7 +13,7 @@ uint64_t fault_seed(const char *text, size_t size)
     return hash;
 }
 
-static uint64_t word_at(uint64_t seed, uint64_t index)
+uint64_t fault_word(uint64_t seed, uint64_t index)
 {
     uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15u;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -24,7 +24,7 @@ static uint64_t word_at(uint64_t seed, uint64_t index)
 void fault_fill(uint64_t seed, uint64_t from, char *out, size_t size)
 {
     while (size > 0) {
-        uint64_t word = word_at(seed, from / 8);
+        uint64_t word = fault_word(seed, from / 8);
         size_t skip = (size_t)(from % 8);
         size_t n = 8 - skip < size ? 8 - skip : size;
         memcpy(out, (const char *)&word + skip, n);

@@ -11,6 +11,8 @@
 
 /* The seed that a text stands for (FNV-1a). */
 uint64_t fault_seed(const char *text, size_t size);
+/* The index-th random number of `seed`. */
+uint64_t fault_word(uint64_t seed, uint64_t index);
 /* Bytes [from, from + size) of the endless stream of `seed`. */
 void fault_fill(uint64_t seed, uint64_t from, char *out, size_t size);
 

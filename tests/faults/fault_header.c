@@ -115,8 +115,8 @@ void header_write(struct text *out, const struct header *h)
         text_print(out, "Set-Cookie: %s\r\n", h->cookie);
     if (h->disposition[0])
         text_print(out, "Content-Disposition: %s\r\n", h->disposition);
-    if (h->gzip)
-        text_print(out, "Content-Encoding: gzip\r\n");
+    if (h->encoding[0])
+        text_print(out, "Content-Encoding: %s\r\n", h->encoding);
     if (h->authenticate)
         text_print(out, "WWW-Authenticate: Basic realm=\"faults\"\r\n");
     if (h->close)

@@ -12,8 +12,8 @@ struct header {
     int64_t announced;    /* another Content-Length; -1 = the right one */
     char length_kind[16]; /* dup, negative, overflow, text, none: see README.md */
     char etag[64], last_modified[64], content_range[96], retry_after[64];
-    char location[2048], cookie[256], disposition[256];
-    bool no_ranges, chunked, close, gzip, controls, informational, authenticate, no_date, multipart;
+    char location[2048], cookie[256], disposition[256], encoding[32];
+    bool no_ranges, chunked, close, controls, informational, authenticate, no_date, multipart;
     int64_t more_headers, big_header;
 };
 

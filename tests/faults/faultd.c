@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #include "fault_answer.h"
-#include "fault_body.h"
 #include "fault_log.h"
 
 enum { IN_ROOM = 65536, OUT_ROOM = 65536 };
@@ -49,6 +48,7 @@ struct server {
     struct connection *connections; /* all */
     unsigned timed;                 /* those with a timer */
     struct counts counts;
+    struct library library;
     struct fault_log log;
     int64_t start_us;
     uint64_t last_id;
@@ -131,7 +131,7 @@ static void begin_answer(struct server *s, struct connection *c, const struct re
     c->phase = SENDING;
     if (answer_control(s, c, r))
         return;
-    answer_make(&c->answer, r, &s->counts, now / 1000);
+    answer_make(&c->answer, r, &s->counts, &s->library, now / 1000);
     log_request(&s->log, r, now, c->id, c->port, c->answer.status);
     c->counted = true;
     if (++s->log.in_flight > s->log.in_flight_max)
@@ -158,10 +158,7 @@ static void give_body(struct connection *c, int64_t n)
         c->out_used += (size_t)sprintf(c->out + c->out_used,
                                        a->bad_chunk && c->given > 0 ? "zz%llx\r\n" : "%llx\r\n",
                                        (unsigned long long)n);
-    if (a->seeded)
-        fault_fill(a->seed, a->from + (uint64_t)c->given, c->out + c->out_used, (size_t)n);
-    else
-        memcpy(c->out + c->out_used, a->memory.data + c->given, (size_t)n);
+    answer_read(a, c->given, c->out + c->out_used, (size_t)n);
     c->out_used += (size_t)n;
     c->given += n;
     if (a->chunked) {
@@ -409,20 +406,33 @@ static int listen_on(const char *address, unsigned port)
     return fd;
 }
 
+static int open_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        fprintf(stderr, "faultd: --files %s: %s\n", path, strerror(errno));
+        exit(2);
+    }
+    return fd;
+}
+
 int main(int argc, char **argv)
 {
     unsigned port = 0;
     const char *address = "127.0.0.1";
-    struct server s = {.log.keep = true, .start_us = now_us()};
+    struct server s = {.log.keep = true, .start_us = now_us(), .library.folder = -1};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
             port = (unsigned)atoi(argv[++i]);
         } else if (strcmp(argv[i], "--bind") == 0 && i + 1 < argc) {
             address = argv[++i];
+        } else if (strcmp(argv[i], "--files") == 0 && i + 1 < argc) {
+            s.library.folder = open_folder(argv[++i]);
         } else if (strcmp(argv[i], "--no-log") == 0) {
             s.log.keep = false;
         } else {
-            fprintf(stderr, "usage: faultd [--port N] [--bind 127.x.y.z] [--no-log]\n");
+            fprintf(stderr,
+                    "usage: faultd [--port N] [--bind 127.x.y.z] [--files DIR] [--no-log]\n");
             return 2;
         }
     }

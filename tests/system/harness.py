@@ -28,6 +28,11 @@ BUILD = os.environ.get("WEIR_BUILD_DIR", "")
 SANITIZE = os.environ.get("WEIR_SANITIZE", "")
 SANITIZER_EXIT = 99
 QUICK_RETRY = ["-s", "retry.backoff=10ms", "-s", "retry.backoff_max=50ms"]
+FAST = ["-s", "retry.backoff=1ms", "-s", "retry.backoff_max=2ms", "--progress", "none",
+        "--per-host", "16"]  # for runs of many retries
+# how the fault server goes on after a cut
+SERVERS = {"ranges": "", "no ranges": "norange=1", "no validators": "etag=none&lm=none",
+           "chunked": "chunked=1", "reset": "cuthow=rst"}
 LAST_MODIFIED = 1577836800  # of every body of the fault server: 2020-01-01
 
 
@@ -39,6 +44,10 @@ def scaled(plain, sanitized):
 _bodies = ctypes.CDLL(os.environ["WEIR_FAULTBODY"])
 _bodies.fault_seed.restype = ctypes.c_uint64
 _bodies.fault_fill.argtypes = [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t]
+_bodies.lines_stock_new.restype = ctypes.c_void_p
+_bodies.lines_fill.argtypes = [ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_char_p,
+                               ctypes.c_size_t]
+_stocks = {}
 
 
 def body(seed, size, version=0):
@@ -50,6 +59,17 @@ def body(seed, size, version=0):
     return out.raw[:size]
 
 
+def lines(kind, seed, size, start=0, version=0):
+    """Bytes from `start` on of the body of /t/SEED/... (kind "t") or /j/SEED/... (kind "j")."""
+    if kind not in _stocks:
+        _stocks[kind] = _bodies.lines_stock_new("tj".index(kind))
+    text = seed.encode()
+    number = _bodies.fault_seed(ctypes.c_char_p(text), ctypes.c_size_t(len(text)))
+    out = ctypes.create_string_buffer(size + 1)
+    _bodies.lines_fill(_stocks[kind], (number + version) % 2**64, start, out, size)
+    return out.raw[:size]
+
+
 def wait_until(what, condition, seconds=20.0):
     """Waits for an event that can only be looked for."""
     end = time.monotonic() + seconds
@@ -57,6 +77,20 @@ def wait_until(what, condition, seconds=20.0):
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s in vain for: {what}")
         time.sleep(0.005)
+
+
+def peak_kib(pid):
+    """The most memory that a process has had so far (VmHWM); 0 when it has ended."""
+    try:
+        with open(f"/proc/{pid}/status") as text:
+            return max((int(line.split()[1]) for line in text if line.startswith("VmHWM")), default=0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def faulty(*faults):
+    """One query of several, empty ones left out."""
+    return "&".join(fault for fault in faults if fault)
 
 
 def free_port():
@@ -85,9 +119,14 @@ class FaultServer:
         self.address = address
         self.base = f"http://{address}:{self.port}"
 
-    def url(self, seed, size, query="", name=""):
+    def url(self, seed, size, query="", name="", kind="r"):
         tail = f"/{name}" if name else ""
-        return f"{self.base}/r/{seed}/{size}{tail}" + (f"?{query}" if query else "")
+        return f"{self.base}/{kind}/{seed}/{size}{tail}" + (f"?{query}" if query else "")
+
+    def file_url(self, file, query="", name=""):
+        """Of a server with --files."""
+        tail = f"/{name}" if name else ""
+        return f"{self.base}/f/{file}{tail}" + (f"?{query}" if query else "")
 
     def _page(self, name):
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -246,8 +285,9 @@ class Authority:
 class Run:
     """What one run of the command gave."""
 
-    def __init__(self, code, out, err, usage, report):
+    def __init__(self, code, out, err, usage, report, peak):
         self.code, self.out, self.err, self.usage = code, out, err, usage
+        self.peak_kib = peak
         self.rows = []
         if report and os.path.exists(report):
             with open(report, "rb") as lines:
@@ -361,8 +401,12 @@ class Case(unittest.TestCase):
             if stream:
                 stream.close()
 
-    def run_weir(self, *args, input=None, timeout=120, report=None, **kw):
-        """Runs to the end; fails when it hangs, crashes, or a sanitizer has something to say."""
+    def run_weir(self, *args, input=None, timeout=120, report=None, peak=False, **kw):
+        """Runs to the end; fails when it hangs, crashes, or a sanitizer has something to say.
+
+        peak: also looks at its memory all the while (Run.peak_kib). What wait4 says of memory is
+        that of the forked Python, where that is more.
+        """
         if input is not None:
             kw["stdin"] = subprocess.PIPE
         process = self.start(*args, **kw)
@@ -381,6 +425,14 @@ class Case(unittest.TestCase):
                    threading.Thread(target=drain, args=("err", process.stderr))]
         if input is not None:
             threads.append(threading.Thread(target=feed))
+        looks = []
+
+        def look():
+            while process.returncode is None:
+                looks.append(peak_kib(process.pid))
+                time.sleep(0.002)
+        if peak:
+            threads.append(threading.Thread(target=look))
         for thread in threads:
             thread.daemon = True
             thread.start()
@@ -396,7 +448,7 @@ class Case(unittest.TestCase):
         if hung:
             raise AssertionError(f"the program hung for {timeout} s: {args}\n{err[-3000:]}")
         judge(process.returncode, err)
-        return Run(process.returncode, pieces.get("out", b""), err, usage, report)
+        return Run(process.returncode, pieces.get("out", b""), err, usage, report, max(looks or [0]))
 
     def get(self, *args, report=True, dir=True, **kw):
         """`weir get` into self.dir with a report, on stderr plain words only."""

@@ -13,7 +13,7 @@ import sys
 
 FLOORS = [
     ["core"],
-    ["config", "limit", "codec"],
+    ["config", "limit", "codec", "match", "json"],
     ["net"],
     ["source", "queue", "stage", "sink", "journal", "report"],
     ["engine"],

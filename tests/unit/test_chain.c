@@ -13,12 +13,14 @@
 /* What was called, in order: "wo" = stage w opened. */
 static char calls[512];
 static char result[512];
+static bool sink_is_full;
+static weir_stage *seen_stage; /* the one that wrote last */
 
 static void note(const weir_stage_type *type, char what);
 
 static status to_result(void *ctx, const void *data, size_t size, error *err)
 {
-    if (ctx)
+    if (ctx || sink_is_full)
         return (fail)(err, WEIR_DISK, "the disk is full");
     strncat(result, data, size);
     return OK;
@@ -41,6 +43,7 @@ struct letter_state {
     {                                                                                              \
         struct letter_state *state = weir_stage_state(s);                                          \
         state->writes++;                                                                           \
+        seen_stage = s;                                                                            \
         status st = weir_emit(s, data, size, err);                                                 \
         return st ? st : weir_emit(s, &state->letter, 1, err);                                     \
     }                                                                                              \
@@ -83,7 +86,8 @@ static struct chain *open_chain(const weir_stage_type *const *types, size_t n, v
     struct chain *c = NULL;
     error err = {0};
     calls[0] = result[0] = '\0';
-    assert_int_equal(chain_open(&c, types, n, (struct chain_out){to_result, broken}, &err), OK);
+    assert_int_equal(chain_open(&c, types, n, NULL, (struct chain_out){to_result, broken}, &err),
+                     OK);
     return c;
 }
 
@@ -163,6 +167,165 @@ static void failure_that_a_stage_ignores_is_not_lost(void **state)
     chain_close(c);
 }
 
+/* Keeps what it gets until its end, and needs no more once it has seen an "E". */
+static weir_status picky_write(weir_stage *s, const void *data, size_t size, weir_error *err)
+{
+    note(&(weir_stage_type){.name = "p"}, 'w');
+    status st = weir_emit(s, data, size, err);
+    return st ? st : memchr(data, 'E', size) ? WEIR_END : OK;
+}
+
+static weir_status picky_finish(weir_stage *s, weir_error *err)
+{
+    note(&(weir_stage_type){.name = "p"}, 'f');
+    return weir_emit(s, "?", 1, err);
+}
+
+static const weir_stage_type picky = {.abi_size = sizeof picky,
+                                      .name = "picky",
+                                      .phase = WEIR_PHASE_TRANSFORM,
+                                      .write = picky_write,
+                                      .finish = picky_finish};
+
+static void who_needs_no_more_is_finished_and_those_before_are_not(void **state)
+{
+    const weir_stage_type *types[] = {&d, &picky, &t};
+    struct chain *c = open_chain(types, 3, NULL);
+    error err = {0};
+    assert_int_equal(chain_write(c, "1", 1, &err), OK);
+    assert_string_equal(result, "1tdt");
+    calls[0] = result[0] = '\0';
+    assert_int_equal(chain_write(c, "E", 1, &err), WEIR_END);
+    assert_string_equal(result, "Et"); /* d's letter behind it is dropped */
+    assert_int_equal(chain_write(c, "2", 1, &err), WEIR_END);
+    assert_int_equal(chain_write(c, "", 0, &err), WEIR_END);
+    assert_int_equal(err.status, OK); /* it is no error */
+    assert_string_equal(calls, "pw ");
+    assert_int_equal(chain_finish(c, &err), OK);
+    assert_string_equal(calls, "pw pf tf ");
+    assert_string_equal(result, "Et?t!");
+    chain_close(c);
+}
+
+static void reset_takes_back_the_end_and_the_counts(void **state)
+{
+    const weir_stage_type *types[] = {&d, &picky};
+    struct chain *c = open_chain(types, 2, NULL);
+    assert_int_equal(chain_write(c, "E", 1, NULL), WEIR_END);
+    chain_file(c)->counts.lines_in = 7;
+    chain_file(c)->wish = WEIR_ENOUGH;
+    chain_reset(c);
+    assert_int_equal(chain_file(c)->counts.lines_in, 0);
+    assert_int_equal(chain_file(c)->wish, WEIR_NEXT);
+    result[0] = calls[0] = '\0';
+    assert_int_equal(chain_write(c, "1", 1, NULL), OK);
+    assert_int_equal(chain_finish(c, NULL), OK);
+    assert_string_equal(result, "1d!?");
+    assert_string_equal(calls, "pw pw df pw pf ");
+    chain_close(c);
+}
+
+static status enough_at_the_end(void *ctx, const void *data, size_t size, error *err)
+{
+    strncat(result, data, size);
+    return WEIR_END;
+}
+
+static void end_of_the_chain_that_needs_no_more_finishes_nobody(void **state)
+{
+    const weir_stage_type *types[] = {&w, &t};
+    struct chain *c = NULL;
+    error err = {0};
+    calls[0] = result[0] = '\0';
+    struct chain_out end = {enough_at_the_end, NULL};
+    assert_int_equal(chain_open(&c, types, 2, NULL, end, &err), OK);
+    assert_int_equal(chain_write(c, "x", 1, &err), WEIR_END);
+    assert_int_equal(chain_finish(c, &err), OK);
+    assert_string_equal(result, "x");
+    assert_string_equal(calls, "wo to ");
+    chain_close(c);
+}
+
+static void end_that_a_stage_ignores_cuts_it_off_all_the_same(void **state)
+{
+    const weir_stage_type deaf = {.abi_size = sizeof deaf, .name = "deaf", .write = deaf_write};
+    const weir_stage_type *types[] = {&deaf, &picky};
+    struct chain *c = open_chain(types, 2, NULL);
+    assert_int_equal(chain_write(c, "E", 1, NULL), WEIR_END);
+    assert_int_equal(chain_write(c, "1", 1, NULL), WEIR_END);
+    assert_string_equal(calls, "pw ");
+    chain_close(c);
+}
+
+static weir_status emit_e(weir_stage *s, weir_error *err)
+{
+    note(&(weir_stage_type){.name = "e"}, 'f');
+    return weir_emit(s, "E", 1, err);
+}
+
+static void end_met_while_finishing_is_no_failure(void **state)
+{
+    const weir_stage_type last = {
+        .abi_size = sizeof last, .name = "last", .write = deaf_write, .finish = emit_e};
+    const weir_stage_type *types[] = {&last, &picky, &t};
+    struct chain *c = open_chain(types, 3, NULL);
+    error err = {0};
+    assert_int_equal(chain_finish(c, &err), OK);
+    assert_string_equal(result, "Et?t!");
+    assert_string_equal(calls, "to ef pw pf tf ");
+    chain_close(c);
+}
+
+static void failure_behind_an_end_still_fails(void **state)
+{
+    const weir_stage_type *types[] = {&picky};
+    struct chain *c = open_chain(types, 1, NULL);
+    error err = {0};
+    assert_int_equal(chain_write(c, "E", 1, &err), WEIR_END);
+    sink_is_full = true; /* it breaks while the last bytes come out */
+    assert_int_equal(chain_finish(c, &err), WEIR_DISK);
+    sink_is_full = false;
+    chain_close(c);
+
+    c = open_chain(types, 1, &calls);
+    assert_int_equal(chain_write(c, "E", 1, &err), WEIR_DISK);
+    assert_int_equal(chain_finish(c, &err), WEIR_DISK);
+    chain_close(c);
+}
+
+static void stages_find_their_file(void **state)
+{
+    struct stage_context context = {.url = "http://a.example/x", .user = &calls};
+    context.file = (weir_file *)&result;
+    const weir_stage_type *types[] = {&d};
+    struct chain *c = NULL;
+    error err = {0};
+    struct chain_out end = {to_result, NULL};
+    assert_int_equal(chain_open(&c, types, 1, &context, end, &err), OK);
+    assert_string_equal(chain_file(c)->url, "http://a.example/x");
+    assert_ptr_not_equal(chain_file(c), &context); /* a copy */
+    chain_file(c)->url = "http://b.example/";
+    seen_stage = NULL;
+    assert_int_equal(chain_write(c, "x", 1, &err), OK);
+    assert_non_null(seen_stage);
+    assert_ptr_equal(chain_context(seen_stage), chain_file(c));
+    assert_string_equal(weir_stage_url(seen_stage), "http://b.example/");
+    assert_ptr_equal(weir_stage_file(seen_stage), &result);
+    assert_ptr_equal(weir_stage_user(seen_stage), &calls);
+    chain_close(c);
+}
+
+static void chain_needs_what_any_of_its_stages_needs(void **state)
+{
+    const weir_stage_type order = {.flags = WEIR_STAGE_NEEDS_ORDER};
+    const weir_stage_type whole = {.flags = WEIR_STAGE_NEEDS_WHOLE};
+    const weir_stage_type *types[] = {&d, &order, &whole};
+    assert_int_equal(chain_needs(types, 0), 0);
+    assert_int_equal(chain_needs(types, 1), 0);
+    assert_int_equal(chain_needs(types, 2), WEIR_STAGE_NEEDS_ORDER);
+    assert_int_equal(chain_needs(types, 3), WEIR_STAGE_NEEDS_STREAM);
+}
+
 static weir_status silent_failure(weir_stage *s, const void *data, size_t size, weir_error *err)
 {
     return WEIR_DECODE;
@@ -204,7 +367,7 @@ static void open_that_fails_aborts_those_already_open(void **state)
     struct chain *c = NULL;
     error err = {0};
     calls[0] = '\0';
-    assert_int_equal(chain_open(&c, types, 4, (struct chain_out){to_result, NULL}, &err),
+    assert_int_equal(chain_open(&c, types, 4, NULL, (struct chain_out){to_result, NULL}, &err),
                      WEIR_NOMEM);
     assert_null(c);
     assert_string_equal(err.message, "no memory for a window");
@@ -222,7 +385,7 @@ static void bad_tables_are_refused(void **state)
         const weir_stage_type *types[] = {&rows[i]};
         struct chain *c = NULL;
         error err = {0};
-        assert_int_equal(chain_open(&c, types, 1, (struct chain_out){to_result, NULL}, &err),
+        assert_int_equal(chain_open(&c, types, 1, NULL, (struct chain_out){to_result, NULL}, &err),
                          WEIR_USAGE);
         assert_non_null(strstr(err.message, rows[i].name));
     }
@@ -237,6 +400,14 @@ int main(void)
         cmocka_unit_test(empty_chain_hands_on),
         cmocka_unit_test(failure_behind_reaches_the_writer_and_sticks),
         cmocka_unit_test(failure_that_a_stage_ignores_is_not_lost),
+        cmocka_unit_test(who_needs_no_more_is_finished_and_those_before_are_not),
+        cmocka_unit_test(reset_takes_back_the_end_and_the_counts),
+        cmocka_unit_test(end_of_the_chain_that_needs_no_more_finishes_nobody),
+        cmocka_unit_test(end_that_a_stage_ignores_cuts_it_off_all_the_same),
+        cmocka_unit_test(end_met_while_finishing_is_no_failure),
+        cmocka_unit_test(failure_behind_an_end_still_fails),
+        cmocka_unit_test(stages_find_their_file),
+        cmocka_unit_test(chain_needs_what_any_of_its_stages_needs),
         cmocka_unit_test(failure_without_a_message_names_the_stage),
         cmocka_unit_test(open_that_fails_aborts_those_already_open),
         cmocka_unit_test(bad_tables_are_refused),

@@ -4,6 +4,7 @@
 #include "cli/arguments.c"
 #include "cli/display_text.c"
 #include "cli/flag_hints.c"
+#include "cli/flag_table.c"
 #include "cli/settings.c"
 
 #include <setjmp.h>
@@ -51,14 +52,21 @@ static void wrong_command_lines_are_refused_with_a_way_out(void **state)
         {{"--continue=1"}, "always resumes"},
         {{"--input-file=x"}, "use -i FILE"},
         {{"--segments", "4"}, "not in this version"},
-        {{"fetch"}, "commands: get, config, help"},
-        {{"filter", "http://h/"}, "commands: get, config, help"},
+        {{"fetch"}, "commands: get, filter, jsonl, config, help"},
+        {{"http://h/", "filter"}, "comes before the URLs: weir filter"},
         {{"example.org/x"}, "a URL begins with http:// or https://"},
         {{"get", "get"}, "\"get\" is not a URL"},
         {{"-"}, "type -i -"},
         {{"/dev/null"}, "type -i /dev/null"},
         {{"config", "http://h/"}, "one word too many"},
-        {{"help", "filter"}, "no help for \"filter\""},
+        {{"help", "fetch"}, "no help for \"fetch\""},
+        {{"-e", "x", "http://h/"}, "-e belongs to weir filter"},
+        {{"get", "--only-matching", "http://h/"}, "--only-matching belongs to weir filter"},
+        {{"get", "--jq", ".", "http://h/"}, "--jq belongs to weir jsonl"},
+        {{"get", "--bad-records", "fail"}, "--bad-records belongs to weir jsonl"},
+        {{"get", "--ini"}, "--ini belongs to weir config"},
+        {{"get", "-f", "http://h/"}, "never saves an error page"},
+        {{"get", "-A", "me", "http://h/"}, "--user-agent"},
         {{"-o", ""}, "empty"},
         {{"-i", ""}, "empty"},
     };
@@ -107,6 +115,11 @@ static void commands_are_known_by_the_first_word(void **state)
         {{"-q", "config"}, COMMAND_CONFIG, 0},
         {{"config", "-j", "3"}, COMMAND_CONFIG, 0},
         {{"help", "get"}, COMMAND_HELP, 0},
+        {{"filter", "-e", "x", "http://a/"}, COMMAND_FILTER, 1},
+        {{"-e", "config", "filter", "http://a/"}, COMMAND_FILTER, 1},
+        {{"-j4", "-qd", "out", "jsonl", "--jq", ".", "http://a/"}, COMMAND_JSONL, 1},
+        {{"--jq", "get", "jsonl", "http://a/"}, COMMAND_JSONL, 1},
+        {{"--dir=get", "http://a/", "http://b/"}, COMMAND_GET, 2},
         {{"--", "http://a/", "http://b/"}, COMMAND_GET, 2},
         {{"-d", "get", "http://a/"}, COMMAND_GET, 1},
     };
@@ -248,7 +261,25 @@ static void no_flag_or_letter_means_two_things(void **state)
             const weir_option *o = weir_option_at(j);
             assert_false(o->flag && strcmp(o->flag, own->flag) == 0);
             assert_false(o->alias && strcmp(o->alias, own->flag) == 0);
+            assert_false(o->flag && own->alias && strcmp(o->flag, own->alias) == 0);
             assert_false(o->letter && o->letter == own->letter);
+        }
+    }
+}
+
+/* A command is found before its flags are read, by which words are values. */
+static void a_letter_takes_a_value_in_all_commands_or_in_none(void **state)
+{
+    for (size_t i = 0; own_flag_at(i); i++) {
+        for (size_t j = 0; own_flag_at(j); j++) {
+            const struct own_flag *a = own_flag_at(i), *b = own_flag_at(j);
+            if (a->letter && a->letter == b->letter && !a->arg != !b->arg)
+                fail_msg("-%c", a->letter);
+            if (strcmp(a->flag, b->flag) == 0 && !a->arg != !b->arg)
+                fail_msg("--%s", a->flag);
+            /* and means one thing within a command */
+            if (a != b && a->commands & b->commands && a->letter && a->letter == b->letter)
+                fail_msg("-%c stands for two flags", a->letter);
         }
     }
 }
@@ -264,6 +295,7 @@ int main(void)
         cmocka_unit_test(times_are_read_as_the_configuration_writes_them),
         cmocka_unit_test(man_page_and_completions_name_every_flag),
         cmocka_unit_test(no_flag_or_letter_means_two_things),
+        cmocka_unit_test(a_letter_takes_a_value_in_all_commands_or_in_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

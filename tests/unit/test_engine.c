@@ -1,79 +1,12 @@
 /* The library as a program uses it, against the project's fault server: callbacks, exactly once,
  * jobs that are added meanwhile, stopping, stages. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "engine_fixture.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "weir/stage.h"
-#include "weir/weir.h"
-
-#include <cmocka.h>
-
-struct server {
-    pid_t pid;
-    int input; /* its end stops the server */
-    int port;
-};
-
-static int start_server(void **state)
-{
-    static struct server s;
-    int in[2], out[2];
-    if (pipe(in) || pipe(out))
-        return -1;
-    s.pid = fork();
-    if (s.pid == 0) {
-        dup2(in[0], 0);
-        dup2(out[1], 1);
-        close(in[1]);
-        close(out[0]);
-        execl(WEIR_FAULTD, "faultd", "--port", "0", (char *)NULL);
-        _exit(127);
-    }
-    close(in[0]);
-    close(out[1]);
-    FILE *told = fdopen(out[0], "r");
-    if (!told || fscanf(told, "PORT %d", &s.port) != 1)
-        return -1;
-    fclose(told);
-    s.input = in[1];
-    *state = &s;
-    return 0;
-}
-
-static int stop_server(void **state)
-{
-    struct server *s = *state;
-    close(s->input);
-    return waitpid(s->pid, NULL, 0) == s->pid ? 0 : -1;
-}
-
-/* A URL of the server; four may be in use at a time. */
 static const char *url_of(const struct server *s, const char *path)
 {
-    static char texts[4][256];
-    static unsigned next;
-    char *text = texts[next++ % 4];
-    snprintf(text, sizeof texts[0], "http://127.0.0.1:%d/r/%s", s->port, path);
-    return text;
-}
-
-static weir_config *quick_config(void)
-{
-    weir_config *config = NULL;
-    weir_error err;
-    assert_int_equal(weir_config_new(&config, &err), WEIR_OK);
-    assert_int_equal(weir_config_set(config, "retry.backoff", "5ms", &err), WEIR_OK);
-    return config;
+    char below[256];
+    snprintf(below, sizeof below, "r/%s", path);
+    return page_of(s, below);
 }
 
 struct body {
@@ -119,8 +52,10 @@ static void note_end(const weir_result *result, void *user)
     b->status = result->error->status;
 }
 
-static const weir_callbacks takes_back = {note_begin, collect, note_reset, note_end};
-static const weir_callbacks cannot_take_back = {note_begin, collect, NULL, note_end};
+static const weir_callbacks takes_back = {
+    .on_begin = note_begin, .on_data = collect, .on_reset = note_reset, .on_end = note_end};
+static const weir_callbacks cannot_take_back = {
+    .on_begin = note_begin, .on_data = collect, .on_end = note_end};
 
 static weir_status fetch(const char *url, const weir_callbacks *callbacks, struct body *b)
 {
@@ -218,7 +153,7 @@ static weir_next stop_this_file(weir_file *file, const void *data, size_t size, 
 
 static void a_callback_may_stop_its_file(void **state)
 {
-    static const weir_callbacks callbacks = {NULL, stop_this_file, NULL, note_end};
+    static const weir_callbacks callbacks = {.on_data = stop_this_file, .on_end = note_end};
     struct body b = {0};
     assert_int_equal(fetch(url_of(*state, "stop/200000"), &callbacks, &b), WEIR_OK);
     assert_int_equal(b.ends, 1);
@@ -276,7 +211,7 @@ static void count_end(const weir_result *result, void *user)
 
 static void end_adds_next(const weir_result *result, void *user)
 {
-    static const weir_callbacks callbacks = {NULL, drop, NULL, end_adds_next};
+    static const weir_callbacks callbacks = {.on_data = drop, .on_end = end_adds_next};
     struct crowd *c = user;
     count_end(result, c);
     if (atomic_load(&c->added) < c->wanted && add_one(c, &callbacks))
@@ -285,7 +220,7 @@ static void end_adds_next(const weir_result *result, void *user)
 
 static void on_end_may_add_the_next_job(void **state)
 {
-    static const weir_callbacks callbacks = {NULL, drop, NULL, end_adds_next};
+    static const weir_callbacks callbacks = {.on_data = drop, .on_end = end_adds_next};
     struct crowd c = {.server = *state, .wanted = 200};
     weir_error err;
     weir_summary summary;
@@ -300,7 +235,7 @@ static void on_end_may_add_the_next_job(void **state)
     weir_engine_free(c.engine);
 }
 
-static const weir_callbacks counting = {NULL, drop, NULL, count_end};
+static const weir_callbacks counting = {.on_data = drop, .on_end = count_end};
 
 static void *add_from_outside(void *arg)
 {
@@ -338,7 +273,7 @@ static weir_next stop_the_run(weir_file *file, const void *data, size_t size, vo
 
 static void every_job_hears_its_end_when_the_run_is_stopped(void **state)
 {
-    static const weir_callbacks stopper = {NULL, stop_the_run, NULL, count_end};
+    static const weir_callbacks stopper = {.on_data = stop_the_run, .on_end = count_end};
     struct crowd c = {.server = *state};
     weir_config *config = quick_config();
     weir_error err;

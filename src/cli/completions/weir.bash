@@ -1,6 +1,6 @@
 # bash completion for weir
 _weir() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} own=
     COMPREPLY=()
     # bash splits --flag=value into three words.
     if [[ $cur == = ]]; then
@@ -9,7 +9,8 @@ _weir() {
         prev=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     case $prev in
-    -i | --input | -c | --config | --ca-file | --cacert | --cookie-file | --report | --failed | -o | --output)
+    -i | --input | -c | --config | --ca-file | --cacert | --cookie-file | --report | --failed | \
+        -o | --output | -f | --file | --bad-records)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -31,6 +32,10 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W 'urls tsv' -- "$cur")
         return
         ;;
+    --decode)
+        mapfile -t COMPREPLY < <(compgen -W 'auto none gzip zstd xz bzip2 brotli' -- "$cur")
+        return
+        ;;
     --name)
         mapfile -t COMPREPLY < <(compgen -W '{basename} {host} {path} {index} {id} {hash}' -- "$cur")
         return
@@ -43,8 +48,20 @@ _weir() {
     -j | --concurrency | -H | --header | --workers | --max-failures | --per-host | --rate | --host-rate | \
         --bandwidth | --limit-rate | --host-bandwidth | --retries | --user-agent | --user | --connect-timeout | \
         --stall-timeout | --timeout | --max-time | --max-redirects | --max-redirs | --proxy | --cut-dirs | \
-        --min-free | --base-url)
+        --min-free | --base-url | -e | --match | --regexp | -F | --literal | --fixed-strings | \
+        -m | --max-count | -A | --after-context | -B | --before-context | -C | --context | --jq | \
+        --max-line | --max-decoded-size)
         return
+        ;;
+    esac
+    case ${COMP_WORDS[1]} in
+    filter)
+        own='--match --regexp --literal --fixed-strings --file --ignore-case --invert --invert-match
+            --max-count --count --line-number --only-matching --after-context --before-context
+            --context --with-url --in-order --max-line'
+        ;;
+    jsonl)
+        own='--jq --raw --raw-output --with-url --bad-records --in-order --max-line'
         ;;
     esac
     if [[ $cur == -* ]]; then
@@ -53,9 +70,10 @@ _weir() {
             --host-rate --bandwidth --limit-rate --host-bandwidth --retries --user-agent --header --user
             --connect-timeout --stall-timeout --timeout --max-redirects --proxy --ca-file --insecure
             --cookie-file --allow-private --allow-downgrade --dir --name --tree --cut-dirs --on-exist
-            --min-free --base-url --format --report --failed --progress' -- "$cur")
+            --min-free --base-url --format --report --failed --progress --decode --max-decoded-size
+            '"$own" -- "$cur")
     elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'get config help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl config help' -- "$cur")
     fi
 }
 complete -F _weir weir
