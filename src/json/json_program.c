@@ -270,7 +270,7 @@ static void open_window(struct json_runner *r)
     n = n < WINDOW ? n : WINDOW;
     if (n + JSON_PADDING > readable)
         n = readable > JSON_PADDING ? readable - JSON_PADDING : 0;
-    const char *end = n ? memrchr(p, '\n', n) : NULL;
+    const char *end = n && p ? memrchr(p, '\n', n) : NULL;
     r->indexed = false;
     if (!end) {
         end = memchr(p, '\n', r->block.n - r->offset);
