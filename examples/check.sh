@@ -58,7 +58,7 @@ quiet "pkg-config, shared" cc -o "$work/shared" "$here/download_list.c" $flags "
 # libweir.a upon shared libraries: libcurl.a needs more than its Debian package brings.
 # shellcheck disable=SC2046
 flags="$(pkg-config --cflags --libs-only-L weir) -l:libweir.a
-    $(pkg-config --libs $(pkg-config --print-requires-private weir)) -pthread -lm"
+    $(pkg-config --libs $(pkg-config --print-requires-private weir)) $(pkg-config --variable=static_libs weir)"
 # shellcheck disable=SC2086
 quiet "pkg-config, static" cc -o "$work/static" "$here/download_list.c" $flags
 if ldd "$work/static" | grep -q libweir; then

@@ -64,9 +64,9 @@ wanted_packages() {
     arm64) matcher=libvectorscan-dev ;;
     *) matcher= ;;
     esac
-    for package in libc6-dev libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev libxxhash-dev \
-        libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev \
-        $matcher; do
+    for package in libc6-dev libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev \
+        libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev \
+        libsimdjson-dev libjq-dev $matcher; do
         has_package "$package" || echo "$package"
     done
 }

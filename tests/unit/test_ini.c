@@ -364,7 +364,7 @@ static void bad_files_are_refused_with_place_and_way_out(void **state)
          "weir.ini:1: [weather]: unknown section; there are [run] [limits] [retry] "
          "[http] [save] [filter] [jsonl] [input] [report] [progress] and [host \"name\"]"},
         {"[]\n", "weir.ini:1: []: unknown section; there are [run] [limits] [retry] [http] [save] "
-                 "[input] [report] [progress] and [host \"name\"]"},
+                 "[filter] [jsonl] [input] [report] [progress] and [host \"name\"]"},
         {"[limits\nrate = 5/s\n", "weir.ini:1: a section is written [name] or [host \"name\"]"},
         {"[limits] x\n", "weir.ini:1: a section is written [name] or [host \"name\"]"},
         {"[host \"a.org]\n", "weir.ini:1: a section is written [name] or [host \"name\"]"},
