@@ -101,6 +101,33 @@ static jv parse(struct span text)
 
 /* ---- programs ---- */
 
+/* libjq 1.6 loses the memory of elements that an array is searched through for (.[[$i]]; mended in
+ * 1.7): about 60 bytes a record, in a run that may read billions. So programs that search get a
+ * definition that does it by comparing. It stands before a program that has compiled by itself, so
+ * messages show only what the user wrote; a program that it cannot precede (one that imports)
+ * stays as it is. */
+static const char indices_that_free[] =
+    "def _weir_indices($i): indices($i);"
+    "def indices($i): if type == \"array\" and ($i|type) != \"array\""
+    " then [range(0; length) as $k | select(.[$k] == $i) | $k] else _weir_indices($i) end;"
+    "def index($i): indices($i) | .[0];"
+    "def rindex($i): indices($i) | .[-1:][0]; ";
+
+static status mend_indices(struct jq_machine *m, const char *program, error *err)
+{
+    if (!strstr(program, "index") && !strstr(program, "indices"))
+        return OK;
+    struct strbuf mended = {0};
+    strbuf_adds(&mended, indices_that_free);
+    strbuf_adds(&mended, program);
+    bool taken = !mended.failed && jq_compile(m->jq, strbuf_text(&mended));
+    strbuf_free(&mended);
+    strbuf_clear(&m->said);
+    if (taken || jq_compile(m->jq, program))
+        return OK;
+    return fail(err, WEIR_NOMEM, "out of memory for a program");
+}
+
 status jq_machine_open(struct jq_machine **out, const char *program, error *err)
 {
     struct jq_machine *m = calloc(1, sizeof *m);
@@ -120,6 +147,11 @@ status jq_machine_open(struct jq_machine **out, const char *program, error *err)
         fail(err, WEIR_USAGE, "not a jq program: %s", said);
         jq_machine_close(m);
         return WEIR_USAGE;
+    }
+    status st = mend_indices(m, program, err);
+    if (st) {
+        jq_machine_close(m);
+        return st;
     }
     *out = m;
     return OK;

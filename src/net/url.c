@@ -422,6 +422,8 @@ static const char *take_apart(const char *text, bool names_host, struct pieces *
         reason = "it names no host";
     else if (!host_is_clean(x->host))
         reason = "its host name holds characters that no host name may hold";
+    else if (!host_is_clean(x->zone))
+        reason = "the zone of its address holds characters that no zone may hold";
 done:
     curl_url_cleanup(handle);
     return reason;

@@ -202,6 +202,29 @@ static void lines_of_a_filter_reach_the_callback_and_count_once(void **state)
     end(&r, &h);
 }
 
+static void line_too_long_for_both_callbacks_counts_once(void **state)
+{
+    struct stage_run r;
+    struct heard h;
+    struct chain *c = NULL;
+    start(&r, &h, &stage_lines);
+    r.callbacks.on_record = on_record;
+    r.setup.max_line = 3;
+    r.context.setup = &r.setup;
+    r.context.tools = &r.tools;
+    r.context.callbacks = &r.callbacks;
+    const weir_stage_type *types[] = {&stage_lines, &stage_records};
+    struct chain_out to = {stage_run_collect, &r};
+    assert_int_equal(chain_open(&c, types, 2, &r.context, to, &r.err), OK);
+    assert_int_equal(stage_run_write(&r, c, "1\n2345\n6", 8), OK);
+    stage_run_close(&r, c);
+    assert_string_equal(strbuf_text(&h.text), "1<1> 1<1> 3<6> 3<6> ");
+    assert_int_equal(r.counts.lines_in, 3);
+    assert_int_equal(r.counts.lines_out, 2);
+    assert_int_equal(r.counts.long_lines, 1);
+    end(&r, &h);
+}
+
 static void registry_names_every_stage_and_its_help(void **state)
 {
     static const char *const names[] = {"decode", "data", "filter", "jsonl", "lines", "records"};
@@ -224,6 +247,7 @@ int main(void)
         cmocka_unit_test(reset_tells_all_from_line_one),
         cmocka_unit_test(bad_record_fails_the_file_where_that_is_asked_for),
         cmocka_unit_test(lines_of_a_filter_reach_the_callback_and_count_once),
+        cmocka_unit_test(line_too_long_for_both_callbacks_counts_once),
         cmocka_unit_test(registry_names_every_stage_and_its_help),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -109,6 +109,9 @@ static const struct {
     {"1http://example.org/", "is not a URL"},
     {"http://", "is not a URL"},
     {"http:///a", "names no host"},
+    {"http://[fe80::1%2\xe4"
+     "5eth0]/",
+     "the zone of its address"},
     {"http://:80/a", "ost"},
     {"http://?q", "host"},
     {"http://example.org:99999/a", "ort"},
