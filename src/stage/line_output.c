@@ -80,14 +80,10 @@ status line_output_start_run(struct line_output *o, const char *p, size_t n, err
     return OK;
 }
 
-status line_output_room(struct line_output *o, size_t n, char **at, error *err)
+status line_output_make_room(struct line_output *o, size_t n, error *err)
 {
     status st = settle(o, err);
-    if (!st)
-        st = reserve(o, n, err);
-    if (!st)
-        *at = o->gather->p + o->gather->n;
-    return st;
+    return st ? st : reserve(o, n, err);
 }
 
 static bool is_failure(status st)
@@ -111,10 +107,15 @@ status line_output_end_write(struct line_output *o, status st, error *err)
 
 char *put_decimal(char *at, uint64_t n)
 {
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324252627282930313233"
+        "34353637383940414243444546474849505152535455565758596061626364656667"
+        "6869707172737475767778798081828384858687888990919293949596979899";
     char digits[20];
     size_t i = sizeof digits;
-    do
-        digits[--i] = (char)('0' + n % 10);
-    while (n /= 10);
+    for (; n >= 100; n /= 100)
+        memcpy(digits + (i -= 2), pairs + n % 100 * 2, 2);
+    memcpy(digits + (i -= 2), pairs + n * 2, 2);
+    i += n < 10;
     return put_bytes(at, digits + i, sizeof digits - i);
 }

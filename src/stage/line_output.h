@@ -30,8 +30,8 @@ struct line_output {
 void line_output_begin(struct line_output *o, weir_stage *stage, struct gather *gather);
 /* The run so far is put out, and a new one begins. */
 status line_output_start_run(struct line_output *o, const char *p, size_t n, error *err);
-/* Room for `n` bytes that are appended by advancing *at; valid until the next call. */
-status line_output_room(struct line_output *o, size_t n, char **at, error *err);
+/* The run, and what does not fit with n more bytes, is put out of the way. */
+status line_output_make_room(struct line_output *o, size_t n, error *err);
 /* The end of a block, whose memory is about to go, and of a write. `st` is what became of it, and
  * is answered unless it was OK or END and putting out answers worse: what stands before a record
  * that fails the file comes out wherever the chunks are cut. */
@@ -44,6 +44,19 @@ static inline status line_output_lines(struct line_output *o, const char *p, siz
     if (p != o->run_end)
         return line_output_start_run(o, p, n, err);
     o->run_end += n;
+    return OK;
+}
+
+/* Room for `n` bytes at *at, for line_output_filled; valid until the next call. */
+static inline status line_output_room(struct line_output *o, size_t n, char **at, error *err)
+{
+    struct gather *g = o->gather;
+    if (o->run || n > g->cap - g->n) {
+        status st = line_output_make_room(o, n, err);
+        if (st)
+            return st;
+    }
+    *at = g->p + g->n;
     return OK;
 }
 

@@ -1,4 +1,4 @@
-/* The texts of the bench's filter rows: logs and JSON records, the same bytes for the same seed.
+/* The texts of the bench's filter rows: logs and JSON records, the same for the same seed and build.
  *
  *   make_text log BYTES SEED LOG...   lines of real logs, mixed as a log collector would mix them
  *   make_text jsonl BYTES SEED        records of an application, five in a hundred of them errors

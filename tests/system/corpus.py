@@ -63,6 +63,15 @@ def jq(data, program, *args):
                           check=True).stdout
 
 
+def jq_errors(data, program):
+    """What `jq -c` put out, and on how many records the program failed."""
+    run = subprocess.run([tool("jq"), "-c", program], input=data, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    if run.returncode not in (0, 5):
+        raise AssertionError(f"jq {program}: {run.stderr}")
+    return run.stdout, run.stderr.count(b"jq: error (at")
+
+
 def lines_of(data):
     """Whole lines with their newlines; the last one gets one where it lacks it, as from grep."""
     if data and not data.endswith(b"\n"):

@@ -29,7 +29,7 @@ SANITIZE = os.environ.get("WEIR_SANITIZE", "")
 SANITIZER_EXIT = 99
 QUICK_RETRY = ["-s", "retry.backoff=10ms", "-s", "retry.backoff_max=50ms"]
 FAST = ["-s", "retry.backoff=1ms", "-s", "retry.backoff_max=2ms", "--progress", "none",
-        "--per-host", "16"]  # for runs of many retries
+        "--per-host", "16", "-s", "save.durability=none"]  # for runs of many small bodies
 # how the fault server goes on after a cut
 SERVERS = {"ranges": "", "no ranges": "norange=1", "no validators": "etag=none&lm=none",
            "chunked": "chunked=1", "reset": "cuthow=rst"}

@@ -316,6 +316,18 @@ static void failed_write_of_one_file_leaves_nothing_for_the_next(void **state)
     stage_run_free(&r);
 }
 
+static void numbers_are_written_in_decimals(void **state)
+{
+    static const uint64_t numbers[] = {0, 9, 10, 99, 100, 101, 999, 1000, 12345, UINT64_MAX};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        char got[32] = "", want[32];
+        snprintf(want, sizeof want, "%llu", (unsigned long long)numbers[i]);
+        char *end = put_decimal(got, numbers[i]);
+        assert_string_equal(got, want);
+        assert_ptr_equal(end, got + strlen(want));
+    }
+}
+
 /* Against grep ------------------------------------------------------------------------------ */
 
 static unsigned long seed;
@@ -443,6 +455,7 @@ int main(void)
         cmocka_unit_test(line_longer_than_what_is_gathered_stays_whole),
         cmocka_unit_test(context_is_bounded_in_bytes),
         cmocka_unit_test(failed_write_of_one_file_leaves_nothing_for_the_next),
+        cmocka_unit_test(numbers_are_written_in_decimals),
         cmocka_unit_test(result_is_that_of_grep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
