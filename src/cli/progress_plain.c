@@ -30,6 +30,9 @@ void progress_json_line(struct text *out, const struct progress_sample *sample, 
               s->failed, s->retried);
     text_addf(out, ",\"bytes\":%" PRId64 ",\"speed_bps\":%.0f,\"in_flight\":%d,\"waiting\":%d",
               s->bytes, sample->bps, s->in_flight, s->waiting);
+    if (s->lines_in)
+        text_addf(out, ",\"lines_in\":%" PRIu64 ",\"lines_out\":%" PRIu64, s->lines_in,
+                  s->lines_out);
     if (sample->left_s >= 0 && !final)
         text_addf(out, ",\"left_s\":%" PRId64, sample->left_s);
     text_add(out, final ? ",\"final\":true}" : "}");

@@ -250,6 +250,11 @@ int fs_rename(int dirfd, const char *from, const char *to, bool keep_existing)
 
 /* ---- open files ---- */
 
+bool fs_is_stdout(const char *path)
+{
+    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0;
+}
+
 int fs_write_all(int fd, const void *data, size_t size, int64_t offset)
 {
     const char *p = data;

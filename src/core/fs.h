@@ -30,6 +30,9 @@ int fs_open_parent(int dirfd, const char *name, bool make_parents, const char **
  * (renameat2 RENAME_NOREPLACE, or link and unlink where the file system has no such rename). */
 int fs_rename(int dirfd, const char *from, const char *to, bool keep_existing);
 
+/* "-" and "/dev/stdout" name standard output wherever a file is written. */
+bool fs_is_stdout(const char *path);
+
 /* Writes all of it (pwrite, EINTR and short writes handled). 0 or -errno. */
 int fs_write_all(int fd, const void *data, size_t size, int64_t offset);
 

@@ -70,7 +70,7 @@ void strbuf_clear(struct strbuf *b)
 /* Room for `more` bytes and the NUL; false (and failed) when the maximum or memory forbids. */
 static bool reserve(struct strbuf *b, size_t more)
 {
-    size_t max = b->max ? b->max : STRBUF_MAX;
+    size_t max = !b->max ? STRBUF_MAX : b->max < SIZE_MAX / 4 ? b->max : SIZE_MAX / 4;
     if (b->failed || more > max || b->n > max - more) {
         b->failed = true;
         return false;

@@ -63,6 +63,21 @@ static char *resolved(const char *path)
     return real ? real : strdup(path);
 }
 
+static status open_stdout(struct out_file **out, struct out_file *f, error *err)
+{
+    f->path = strdup("standard output");
+    f->fd = f->path ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1;
+    if (f->fd >= 0) {
+        *out = f;
+        return OK;
+    }
+    int sys_errno = errno;
+    status st = f->path ? fail_errno(err, WEIR_DISK, sys_errno, "standard output cannot be written")
+                        : fail(err, WEIR_NOMEM, "standard output: out of memory");
+    out_file_free(f);
+    return st;
+}
+
 status out_file_open(struct out_file **out, const char *path, error *err)
 {
     struct out_file *f = calloc(1, sizeof *f);
@@ -71,6 +86,8 @@ status out_file_open(struct out_file **out, const char *path, error *err)
     if (!f)
         return fail(err, WEIR_NOMEM, "%s: out of memory", path);
     f->fd = -1;
+    if (fs_is_stdout(path))
+        return open_stdout(out, f, err);
     f->path = resolved(path);
     bool exists = f->path && stat(f->path, &st_path) == 0;
     if (!f->path) {

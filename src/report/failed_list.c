@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/fs.h"
 #include "report/line_writer.h"
 #include "report/redact.h"
 #include "report/report.h"
@@ -60,8 +61,7 @@ static status check_replaceable(const char *path, bool *exists, error *err)
 static bool is_direct(const char *path)
 {
     struct stat st;
-    if (names_standard_output(path) || strncmp(path, "/dev/", 5) == 0 ||
-        strncmp(path, "/proc/", 6) == 0)
+    if (fs_is_stdout(path) || strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0)
         return true;
     return stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
 }

@@ -8,16 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WRITE_AT ((size_t)64 << 10)
+#include "core/fs.h"
 
-bool names_standard_output(const char *path)
-{
-    return strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0;
-}
+#define WRITE_AT ((size_t)64 << 10)
 
 status line_writer_open(struct line_writer *w, const char *path, int flags, error *err)
 {
-    bool standard = names_standard_output(path);
+    bool standard = fs_is_stdout(path);
     *w = (struct line_writer){.fd = STDOUT_FILENO, .own = !standard};
     w->path = strdup(standard ? "standard output" : path);
     if (!w->path)

@@ -25,6 +25,4 @@ status line_writer_flush(struct line_writer *w, error *err);
 /* Flushes, and closes in any case. */
 status line_writer_close(struct line_writer *w, error *err);
 
-bool names_standard_output(const char *path);
-
 #endif

@@ -240,6 +240,12 @@ class BadRecords(Case):
             found = [line.rstrip(b"\r") for line in data.read().split(b"\n")[:-1]]
         self.assertEqual(found, [line.rstrip(b"\r") for _, line in self.bad])
 
+    def test_bad_records_to_standard_output(self):
+        run = self.jsonl("--bad-records", "-", "-d", self.dir)
+        self.assertEqual([line.rstrip(b"\r") for line in run.out.split(b"\n")[:-1]],
+                         [line.rstrip(b"\r") for _, line in self.bad])
+        self.assertFalse(os.path.exists("-.part"))
+
     def test_records_that_the_program_fails_on(self):
         run = self.jsonl(program='if .a % 2 == 0 then error("odd") else .a end')
         self.assertEqual(run.out, b"".join(b"%d\n" % json.loads(line)["a"] for line in self.good
