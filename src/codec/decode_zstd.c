@@ -35,6 +35,13 @@ static status damaged(struct zstd_decoder *z, size_t code, error *err)
                 (unsigned long long)z->at, ZSTD_getErrorName(code));
 }
 
+/* 0x28 begins a frame and 0x50 to 0x5f a skippable one. libzstd also takes the formats before 1.0,
+ * whose old decoders give other bytes for other chunks; they are none of RFC 8878. */
+static bool begins_frame(unsigned char first)
+{
+    return first == 0x28 || (first & 0xf0) == 0x50;
+}
+
 static status zstd_decode(struct decoder *d, struct span *in, void *out, size_t cap, size_t *got,
                           error *err)
 {
@@ -46,6 +53,11 @@ static status zstd_decode(struct decoder *d, struct span *in, void *out, size_t 
     ZSTD_outBuffer o = {out, cap, 0};
     /* A frame that has ended wants nothing, and asking it again would begin another. */
     while (o.pos < cap && (in->n || z->inside_frame)) {
+        if (!z->inside_frame && !begins_frame((unsigned char)*in->p)) {
+            z->damaged = true;
+            return fail(err, WEIR_DECODE, "zstd data is damaged at byte %llu: no frame begins here",
+                        (unsigned long long)z->at);
+        }
         ZSTD_inBuffer i = {in->p, in->n, 0};
         size_t before = o.pos, wanted = ZSTD_decompressStream(z->stream, &o, &i);
         in->p += i.pos, in->n -= i.pos;
