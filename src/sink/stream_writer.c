@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/thread.h"
 
 #define RING_BYTES (1u << 20)
@@ -18,6 +19,10 @@
  * ring takes it. */
 #define RING_HIGH (RING_BYTES / 2)
 #define RING_LOW (RING_BYTES / 8)
+/* A few lines of each chunk would wake the thread, and switch to it, for each chunk: it lets them
+ * gather up to so many bytes, for so long. */
+#define GATHER_BYTES (RING_BYTES / 16)
+#define GATHER_TIME (5 * NS_PER_MS)
 
 struct stream_writer {
     int fd, stop_fd;
@@ -34,6 +39,8 @@ struct stream_writer {
     pthread_cond_t drained; /* for flush, and for a put that found no room at all */
     /* guarded by lock */
     uint64_t put, written; /* bytes since the start; their difference is in the ring */
+    uint64_t hurry;        /* bytes up to here are waited for by a flush */
+    bool idle;             /* the thread waits for a first byte */
     bool putting;          /* a put waits in its middle for room: what it puts stays in one piece */
     bool told_full;        /* somebody pauses: call `room` when it has drained */
     bool closing;
@@ -98,21 +105,40 @@ static int write_piece(struct stream_writer *w, const char *p, size_t n)
     return 0;
 }
 
+static uint64_t pending_locked(const struct stream_writer *w)
+{
+    return w->put - w->written;
+}
+
+static void wait_for_bytes_locked(struct stream_writer *w)
+{
+    while (!pending_locked(w) && !w->closing && !w->failure) {
+        w->idle = true;
+        pthread_cond_wait(&w->filled, &w->lock);
+    }
+    w->idle = false;
+    uint64_t until = clock_now() + GATHER_TIME;
+    struct timespec at = {.tv_sec = (time_t)(until / NS_PER_S),
+                          .tv_nsec = (long)(until % NS_PER_S)};
+    while (pending_locked(w) < GATHER_BYTES && w->hurry <= w->written && !w->closing && !w->failure)
+        if (pthread_cond_timedwait(&w->filled, &w->lock, &at))
+            return;
+}
+
 static void *writer_main(void *arg)
 {
     struct stream_writer *w = arg;
     pthread_mutex_lock(&w->lock);
     for (;;) {
-        while (w->put == w->written && !w->closing && !w->failure)
-            pthread_cond_wait(&w->filled, &w->lock);
-        if (w->failure || w->put == w->written)
+        wait_for_bytes_locked(w);
+        if (w->failure || !pending_locked(w))
             break;
         size_t at = (size_t)(w->written % RING_BYTES);
-        size_t n = (size_t)(w->put - w->written);
+        size_t n = (size_t)pending_locked(w);
         if (n > RING_BYTES - at)
             n = RING_BYTES - at;
-        if (n > RING_BYTES / 16) /* small pieces, so that room appears early */
-            n = RING_BYTES / 16;
+        if (n > GATHER_BYTES) /* small pieces, so that room appears early */
+            n = GATHER_BYTES;
         pthread_mutex_unlock(&w->lock);
         int failure = write_piece(w, w->ring + at, n);
         pthread_mutex_lock(&w->lock);
@@ -146,7 +172,11 @@ status stream_writer_open(struct stream_writer **out, int fd, const char *name, 
     w->room = room;
     w->ctx = ctx;
     pthread_mutex_init(&w->lock, NULL);
-    pthread_cond_init(&w->filled, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&w->filled, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&w->drained, NULL);
     w->name = strdup(name);
     w->ring = malloc(RING_BYTES);
@@ -207,10 +237,14 @@ status stream_writer_put(struct stream_writer *w, const void *data, size_t size,
         if (n > size)
             n = size;
         memcpy(w->ring + at, p, n);
+        bool gathers = pending_locked(w) < GATHER_BYTES;
         w->put += n;
         p += n;
         size -= n;
-        pthread_cond_signal(&w->filled);
+        if (w->idle || (gathers && pending_locked(w) >= GATHER_BYTES)) {
+            w->idle = false;
+            pthread_cond_signal(&w->filled);
+        }
     }
     if (!whole) {
         w->putting = false;
@@ -234,6 +268,8 @@ status stream_writer_flush(struct stream_writer *w, error *err)
 {
     pthread_mutex_lock(&w->lock);
     uint64_t until = w->put;
+    w->hurry = until;
+    pthread_cond_signal(&w->filled);
     while (w->written < until && !w->failure)
         pthread_cond_wait(&w->drained, &w->lock);
     status st = w->failure ? failure_locked(w, err) : OK;
