@@ -29,6 +29,8 @@ TOP_LEVEL = {"CMakeLists.txt", "src", "include", "config", "tests", "examples", 
              "LICENSE"}
 # Of these there is one in each folder, by custom of the tools that read them.
 MAY_REPEAT = {"CMakeLists.txt", "README.md", "run.sh"}
+# Inputs of the fuzz targets, named for what they show.
+CORPUS = "tests/fuzz/corpus/"
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)
 
 
@@ -122,6 +124,8 @@ def name_breaches(root):
         if not top.startswith(".") and top not in TOP_LEVEL:
             yield f"{name}: the top level holds {', '.join(sorted(TOP_LEVEL))} and dotfiles only"
         base = os.path.basename(name)
+        if name.startswith(CORPUS):
+            continue
         if base in seen and base not in MAY_REPEAT:
             yield f"{name}: {seen[base]} has the same file name"
         seen[base] = name
