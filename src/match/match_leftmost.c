@@ -2,7 +2,8 @@
  *
  * As grep -o does: at each place the match that PCRE2 prefers; where that is empty, the search goes
  * on one byte further. Of several patterns the leftmost match counts, and of those the pattern that
- * was given first. What stands before `from` is still seen by look-behind and \b.
+ * was given first. What stands before `from` is still seen by look-behind and \b; but as in grep, a
+ * search that does not begin at the line's beginning knows no ^, not even within a look-behind.
  *
  * One thread: the scanner's.
  */
@@ -20,7 +21,7 @@ static int find_expression(struct scanner *s, const struct pattern *p, struct sp
                            size_t from, struct found *out)
 {
     for (size_t at = from; at <= line.n; at++) {
-        int rc = run_code(s, &p->expression, line, at, s->context);
+        int rc = run_code(s, &p->expression, line, at, at > 0 ? PCRE2_NOTBOL : 0, s->context);
         if (rc == PCRE2_ERROR_NOMATCH)
             return 0;
         if (rc < 0)

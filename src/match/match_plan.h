@@ -47,8 +47,8 @@ struct pattern {
     char *search;     /* the tree as an expression; NULL: none, or after the set is made */
     struct compiled {
         pcre2_code *code;
-        bool jit;
-    } expression; /* as it was given; no code for a literal */
+        bool direct; /* its machine code may be called as it is */
+    } expression;    /* as it was given; no code for a literal */
 };
 
 struct words;
@@ -101,9 +101,9 @@ struct scanner {
     size_t scanned; /* behind it */
     struct range32 *hits;
     size_t hits_n, hits_at;
-    bool gave_up;           /* PCRE2 did, on the line behind the last hit */
-    struct range32 bad;     /* that line */
-    int bad_code;           /* what PCRE2 said */
+    bool gave_up;       /* PCRE2 did, on the line behind the last hit */
+    struct range32 bad; /* that line */
+    int bad_code;       /* what PCRE2 said */
     struct candidate *candidates;
     size_t candidates_n;
     /* Which way is faster: ns for a KiB, lately. */
@@ -128,14 +128,14 @@ struct scanner {
 /* For tests: from now on this way only, where the set has it. false: it has not. */
 bool scanner_pin(struct scanner *s, enum way way);
 
-/* pattern_error.c ------------------------------------------------------------------------------- */
+/* pattern_error.c -------------------------------------------------------------------------- */
 
 /* USAGE: why, with the pattern and where it came from. */
 status refuse_pattern(const struct pattern_spec *spec, const char *why, error *err);
 /* The same by PCRE2's error code and offset. */
 status refuse_expression(const struct pattern_spec *spec, int code, size_t at, error *err);
 
-/* scan_pcre2.c ---------------------------------------------------------------------------------- */
+/* scan_pcre2.c ----------------------------------------------------------------------------- */
 
 /* The options of every expression: the C locale of grep -P. */
 #define EXPRESSION_OPTIONS (PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF)
@@ -143,7 +143,7 @@ status refuse_expression(const struct pattern_spec *spec, int code, size_t at, e
 /* One match of a code; its ovector is in s->data. >= 0: there is one; PCRE2_ERROR_NOMATCH; others:
  * it gave up. */
 int run_code(struct scanner *s, const struct compiled *c, struct span subject, size_t from,
-             pcre2_match_context *context);
+             uint32_t options, pcre2_match_context *context);
 /* Does a line match this pattern? *gave_up gets the error where PCRE2 did. */
 bool match_one(struct scanner *s, const struct pattern *p, struct span line, int *gave_up);
 /* Where the next hit of jump `i` begins, at or behind `from`, or NOWHERE. */
@@ -153,7 +153,7 @@ void pcre2_close(struct scanner *s);
 /* First place of a literal at or behind `from`, or NOWHERE. */
 size_t literal_find(struct span literal, bool ignore_case, struct span text, size_t from);
 
-/* scan_hyperscan.c ------------------------------------------------------------------------------ */
+/* scan_hyperscan.c ------------------------------------------------------------------------- */
 
 #ifdef WEIR_HAVE_HYPERSCAN
 /* Builds the database of what has a tree, and says in in_database what it took. OK with *out NULL:
@@ -168,7 +168,7 @@ bool hs_find(struct scanner *s, struct span window);
 bool hs_leftmost(struct scanner *s, struct span text, size_t from, size_t *start, size_t *id);
 #endif
 
-/* scan_words.c ---------------------------------------------------------------------------------- */
+/* scan_words.c ----------------------------------------------------------------------------- */
 
 /* OK with *out NULL: too few strings to be worth it. Says in in_words what it took. */
 status words_make(struct words **out, struct pattern *patterns, size_t n, bool ignore_case,

@@ -174,6 +174,8 @@ static struct atom parse_escape(struct parser *ps)
     for (const char *k = controls; *k; k += 2)
         if (*k == c)
             return atom_byte(ps, (unsigned char)k[1]);
+    if (memchr("hHvVR", c, 5)) /* PCRE2 makes \S+\h possessive, though both hold \xa0 */
+        ps->t->lossy = true;
     if (memchr("dDsSwWhHvVR", c, 11))
         return atom_asked(ps, (struct span){from, 2});
     if (memchr("bBAGzZK", c, 7))

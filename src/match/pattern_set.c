@@ -12,12 +12,12 @@
 #include "match/match_plan.h"
 #include "match/pattern_parse.h"
 
-#define MAX_JIT 64           /* expressions; beyond, their machine code would take megabytes */
-#define MAX_WHOLE 200        /* expressions for Hyperscan: its compile time grows faster than they */
-#define MAX_STATES 1000      /* of one of a pattern's repeats */
-#define MAX_WHOLE_STATES 20000 /* of all expressions for Hyperscan */
+#define MAX_JIT 64      /* expressions; beyond, their machine code would take megabytes */
+#define MAX_WHOLE 200   /* expressions for Hyperscan: its compile time grows faster than they */
+#define MAX_STATES 1000 /* of one of a pattern's repeats */
+#define MAX_WHOLE_STATES 20000  /* of all expressions for Hyperscan */
 #define MAX_SEARCH_LITERAL 1000 /* bytes; a longer literal is found by its beginning */
-#define LEAST_REDUCED 3      /* bytes of a literal that may stand for an expression */
+#define LEAST_REDUCED 3         /* bytes of a literal that may stand for an expression */
 #define JUMP_PATTERNS 64
 #define JUMP_TEXT 16000
 #define MAX_JUMP_REST 8
@@ -50,12 +50,18 @@ static pcre2_code *compile_text(const struct builder *b, struct span text, uint3
     return pcre2_compile((PCRE2_SPTR)(text.p ? text.p : ""), text.n, options, code, at, b->context);
 }
 
-static struct compiled make_fast(pcre2_code *code)
+static struct compiled make_fast(pcre2_code *code, struct span text)
 {
-    return (struct compiled){code, pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0};
+    /* Success is no proof: (*NO_JIT) in a pattern makes none. And what (*NOTEMPTY) and its kin ask
+     * for is not known to machine code that is called directly. */
+    size_t size = 0;
+    bool verb = text.n > 1 && memcmp(text.p, "(*", 2) == 0;
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
+    pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &size);
+    return (struct compiled){code, size > 0 && !verb};
 }
 
-/* Classes: what they hold is asked of PCRE2, byte by byte. --------------------------------------- */
+/* Classes: what they hold is asked of PCRE2, byte by byte. --------------------------------- */
 
 static bool ask_class(void *ctx, struct span text, bool caseless, struct byte_set *out)
 {
@@ -91,7 +97,7 @@ static bool ask_class(void *ctx, struct span text, bool caseless, struct byte_se
     return true;
 }
 
-/* One pattern ------------------------------------------------------------------------------------ */
+/* One pattern ------------------------------------------------------------------------------ */
 
 /* An expression that is a plain string becomes a literal. -1: out of memory. */
 static int literal_of_tree(struct pattern *p, const struct pattern_tree *t, bool ignore_case)
@@ -223,7 +229,7 @@ static status add_expression(struct builder *b, struct pattern *p, const struct 
             return st;
     }
     if (b->expressions <= MAX_JIT)
-        p->expression = make_fast(p->expression.code);
+        p->expression = make_fast(p->expression.code, p->text);
     return b->tree.nomem ? fail(err, WEIR_NOMEM, "out of memory for a pattern") : OK;
 }
 
@@ -250,7 +256,7 @@ static status add_pattern(struct builder *b, size_t i, error *err)
     return st;
 }
 
-/* The plan --------------------------------------------------------------------------------------- */
+/* The plan --------------------------------------------------------------------------------- */
 
 static bool jumps_for(const struct pattern *p)
 {
@@ -280,10 +286,10 @@ static bool add_jump(struct builder *b, size_t from, size_t to)
     pcre2_code *made = text.failed ? NULL
                                    : compile_text(b, (struct span){text.p, text.n},
                                                   EXPRESSION_OPTIONS | PCRE2_MULTILINE, &code, &at);
-    strbuf_free(&text);
     if (made)
-        set->jumps[set->jumps_n++] = make_fast(made);
-    else
+        set->jumps[set->jumps_n++] = make_fast(made, (struct span){text.p, text.n});
+    strbuf_free(&text);
+    if (!made)
         for (size_t i = from; i < to; i++)
             set->patterns[i].in_jumps = false;
     return made != NULL;

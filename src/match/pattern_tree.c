@@ -98,7 +98,8 @@ uint32_t tree_set(struct pattern_tree *t, struct byte_set set)
     return id;
 }
 
-/* Takes nodes of `drop` out of the list, and puts the children of nodes of `open` in their place. */
+/* Takes nodes of `drop` out of the list, and puts the children of nodes of `open` in their place.
+ */
 static uint32_t flatten(struct pattern_tree *t, uint32_t first, enum node_kind drop,
                         enum node_kind open)
 {
@@ -196,10 +197,10 @@ static uint32_t copy(struct pattern_tree *t, uint32_t from)
 
 /* Trimming -------------------------------------------------------------------------------------
  *
- * At the left edge of the whole, X{m,n} is X{m}: of a match that repeats X more often, the end of it
- * that begins m repeats before what follows is a match too, at the same place in the same line. The
- * same holds at the right edge, and for each branch of an alternation there. An assertion is never
- * taken away, so nothing behind it is at the edge.
+ * At the left edge of the whole, X{m,n} is X{m}: of a match that repeats X more often, the end of
+ * it that begins m repeats before what follows is a match too, at the same place in the same line.
+ * The same holds at the right edge, and for each branch of an alternation there. An assertion is
+ * never taken away, so nothing behind it is at the edge.
  */
 static uint32_t trim_edge(struct pattern_tree *t, uint32_t id, bool left);
 
@@ -291,7 +292,7 @@ void tree_trim(struct pattern_tree *t)
         t->root = trim_edge(t, t->root, false);
 }
 
-/* Questions ------------------------------------------------------------------------------------ */
+/* Questions -------------------------------------------------------------------------------- */
 
 static size_t states(const struct pattern_tree *t, uint32_t id)
 {

@@ -1,10 +1,10 @@
 /* The part of the PCRE2 language that is regular, as a tree, for planning a search.
  *
  * A tree speaks of one line without its newline: what can match, never how it is found or what it
- * captures. So '\n' is in no set, `.` is every byte, greed does not matter, and repeats at the edges
- * can be cut to their least count (tree_trim): a line with a match of [0-9]+\.[0-9]+ is a line with
- * a match of [0-9]\.[0-9]. Because no set holds a newline, a search for such a tree may run over a
- * block of many lines and never joins two of them.
+ * captures. So '\n' is in no set, `.` is every byte, greed does not matter, and repeats at the
+ * edges can be cut to their least count (tree_trim): a line with a match of [0-9]+\.[0-9]+ is a
+ * line with a match of [0-9]\.[0-9]. Because no set holds a newline, a search for such a tree may
+ * run over a block of many lines and never joins two of them.
  *
  * A tree is *exact* when it matches the same lines as its pattern, and *lossy* when it may match
  * more: look-around is left out, a back-reference is anything. What is not regular and has no such
@@ -52,8 +52,8 @@ struct pattern_tree {
     uint32_t root;
     bool lossy;
     bool moves_start; /* \K: a match is reported from behind it */
-    bool nomem;   /* sticky */
-    bool too_big; /* sticky: more nodes than a plan is worth */
+    bool nomem;       /* sticky */
+    bool too_big;     /* sticky: more nodes than a plan is worth */
 };
 
 /* Both keep the memory for the next pattern; _free gives it back. */

@@ -1,7 +1,7 @@
 /* Trees as text: one form that PCRE2 and Hyperscan read alike.
  *
- * Only `[...]` with \x escapes, (?:...), |, {m,n}, ^, $, \b and \B are written, so that no construct
- * on which the two differ ever reaches either of them.
+ * Only `[...]` with \x escapes, (?:...), |, {m,n}, ^, $, \b and \B are written, so that no
+ * construct on which the two differ ever reaches either of them.
  */
 #include "match/pattern_tree.h"
 

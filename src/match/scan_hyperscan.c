@@ -2,8 +2,8 @@
  *
  * A hit is an offset behind a match. It lies in the line of that match, since no tree matches a
  * newline; so the line is known from the offset alone. Hyperscan reports every end of every match,
- * in no promised order: what falls into a line that is already certain is dropped at once, and where
- * lines come out of order they are sorted. The scan is never cut short at a hit.
+ * in no promised order: what falls into a line that is already certain is dropped at once, and
+ * where lines come out of order they are sorted. The scan is never cut short at a hit.
  *
  * A database it refuses to build (too large, too deep, an anchor in the middle) is no error: the
  * pattern is searched by PCRE2.
@@ -225,8 +225,8 @@ bool hs_find(struct scanner *s, struct span window)
     s->candidates_n = 0;
     if (window.n == 0)
         return true;
-    hs_error_t rc = hs_scan(s->set->hs->database, window.p, (unsigned)window.n, 0, s->scratch,
-                            on_hit, &scan);
+    hs_error_t rc =
+        hs_scan(s->set->hs->database, window.p, (unsigned)window.n, 0, s->scratch, on_hit, &scan);
     if (rc != HS_SUCCESS || scan.full)
         return false;
     if (!scan.sorted)

@@ -59,18 +59,18 @@ static bool renew_data(struct scanner *s)
 }
 
 int run_code(struct scanner *s, const struct compiled *c, struct span subject, size_t from,
-             pcre2_match_context *context)
+             uint32_t options, pcre2_match_context *context)
 {
     PCRE2_SPTR p = (PCRE2_SPTR)(subject.p ? subject.p : "");
     if (!renew_data(s))
         return PCRE2_ERROR_NOMEMORY;
-    if (c->jit) {
-        int rc = pcre2_jit_match(c->code, p, subject.n, from, 0, s->data, context);
-        if (rc != PCRE2_ERROR_JIT_STACKLIMIT)
-            return rc;
-    }
-    s->data_is_large = c->jit;
-    return pcre2_match(c->code, p, subject.n, from, PCRE2_NO_JIT, s->data, context);
+    int rc = c->direct ? pcre2_jit_match(c->code, p, subject.n, from, options, s->data, context)
+                       : pcre2_match(c->code, p, subject.n, from, options, s->data, context);
+    if (rc != PCRE2_ERROR_JIT_STACKLIMIT)
+        return rc;
+    s->data_is_large = true;
+    options |= PCRE2_NO_JIT;
+    return pcre2_match(c->code, p, subject.n, from, options, s->data, context);
 }
 
 bool match_one(struct scanner *s, const struct pattern *p, struct span line, int *gave_up)
@@ -85,7 +85,7 @@ bool match_one(struct scanner *s, const struct pattern *p, struct span line, int
     }
     if (p->literal)
         return literal_find(p->text, s->set->ignore_case, line, 0) != NOWHERE;
-    int rc = run_code(s, &p->expression, line, 0, s->context);
+    int rc = run_code(s, &p->expression, line, 0, 0, s->context);
     if (rc < 0 && rc != PCRE2_ERROR_NOMATCH)
         *gave_up = rc;
     return rc >= 0;
@@ -93,7 +93,7 @@ bool match_one(struct scanner *s, const struct pattern *p, struct span line, int
 
 size_t jump_next(struct scanner *s, size_t i, struct span window, size_t from, int *gave_up)
 {
-    int rc = run_code(s, &s->set->jumps[i], window, from, s->jump_context);
+    int rc = run_code(s, &s->set->jumps[i], window, from, 0, s->jump_context);
     if (rc == PCRE2_ERROR_NOMATCH)
         return NOWHERE;
     if (rc < 0) {

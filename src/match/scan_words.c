@@ -1,8 +1,9 @@
 /* Many strings at once, for builds without Hyperscan.
  *
- * All strings are entered in a table by a hash of their first bytes, as many as the shortest of them
- * has (four at most). A bitmap of the hashes in use turns nearly every place of the text away; where
- * it does not, the strings of that hash are compared.
+ * All strings are entered in a table by a hash of a few of their bytes, as many as the shortest of
+ * them has (four at most), at the place where they differ most: strings often begin alike. A bitmap
+ * of the hashes in use turns nearly every place of the text away; where it does not, the strings of
+ * that hash are compared.
  *
  * Immutable once made: any thread.
  */
@@ -12,21 +13,23 @@
 
 #define WORTH_IT 64 /* strings; fewer go into one alternation of PCRE2 */
 #define SLOTS 65536u
-#define MAX_PREFIX 4
+#define MAX_HASHED 4
+#define MAX_SKIP 60 /* bytes of a string before those that are hashed */
 
 struct words {
     const struct pattern *patterns; /* of the set */
-    size_t prefix;                  /* bytes that are hashed */
+    size_t skip, hashed;            /* bytes before those that are hashed, and of those */
     unsigned char fold[256];
     uint64_t used[SLOTS / 64];
     uint32_t first[SLOTS + 1]; /* of a slot's strings in `ids` */
     uint32_t *ids;
 };
 
+/* Of the string that begins at p. */
 static uint32_t slot_of(const struct words *w, const char *p)
 {
     uint32_t h = 0;
-    for (size_t i = 0; i < w->prefix; i++)
+    for (size_t i = w->skip; i < w->skip + w->hashed; i++)
         h = h << 8 | w->fold[(unsigned char)p[i]];
     return h * 2654435761u >> 16;
 }
@@ -34,6 +37,34 @@ static uint32_t slot_of(const struct words *w, const char *p)
 static bool is_word(const struct pattern *p)
 {
     return p->literal && p->kind == PATTERN_EXACT;
+}
+
+static size_t count_slots(struct words *w, const struct pattern *patterns, size_t n)
+{
+    size_t count = 0;
+    memset(w->used, 0, sizeof w->used);
+    for (size_t i = 0; i < n; i++) {
+        if (!is_word(&patterns[i]))
+            continue;
+        uint32_t slot = slot_of(w, patterns[i].text.p);
+        count += !(w->used[slot / 64] >> (slot % 64) & 1);
+        w->used[slot / 64] |= (uint64_t)1 << (slot % 64);
+    }
+    return count;
+}
+
+static void choose_skip(struct words *w, const struct pattern *patterns, size_t n, size_t shortest)
+{
+    size_t best = 0, best_count = 0;
+    for (w->skip = 0; w->skip + w->hashed <= shortest && w->skip <= MAX_SKIP; w->skip++) {
+        size_t count = count_slots(w, patterns, n);
+        if (count > best_count) {
+            best = w->skip;
+            best_count = count;
+        }
+    }
+    w->skip = best;
+    memset(w->used, 0, sizeof w->used);
 }
 
 /* A counting sort of the strings by slot. */
@@ -62,7 +93,7 @@ static void enter_all(struct words *w, struct pattern *patterns, size_t n)
 status words_make(struct words **out, struct pattern *patterns, size_t n, bool ignore_case,
                   error *err)
 {
-    size_t count = 0, shortest = MAX_PREFIX;
+    size_t count = 0, shortest = SIZE_MAX;
     for (size_t i = 0; i < n; i++)
         if (is_word(&patterns[i])) {
             count++;
@@ -78,9 +109,10 @@ status words_make(struct words **out, struct pattern *patterns, size_t n, bool i
         return fail(err, WEIR_NOMEM, "out of memory for the patterns");
     }
     w->patterns = patterns;
-    w->prefix = shortest;
+    w->hashed = shortest < MAX_HASHED ? shortest : MAX_HASHED;
     for (unsigned c = 0; c < 256; c++)
         w->fold[c] = (unsigned char)(ignore_case && c >= 'A' && c <= 'Z' ? c | 32 : c);
+    choose_skip(w, patterns, n, shortest);
     enter_all(w, patterns, n);
     w->first[SLOTS] = (uint32_t)count;
     *out = w;
@@ -107,7 +139,7 @@ static bool stands_at(const struct words *w, const struct pattern *word, const c
 
 size_t words_next(const struct words *w, struct span text, size_t from)
 {
-    for (size_t at = from; at + w->prefix <= text.n; at++) {
+    for (size_t at = from; at + w->skip + w->hashed <= text.n; at++) {
         uint32_t slot = slot_of(w, text.p + at);
         if (!(w->used[slot / 64] >> (slot % 64) & 1))
             continue;

@@ -2,11 +2,11 @@
  * them out in order.
  *
  * Windows keep the lists of hits small, whatever the block; they also let a scanner compare its two
- * ways (match_plan.h) as it goes. Each way's time for a KiB is measured now and then, the slower one
- * is tried again on a small window, rarely when it was much slower. The lines found are the same
- * either way. Only one thing could differ: PCRE2 gives up on a line (its limits) that Hyperscan has
- * no doubt about. So whenever PCRE2 gives up in a jump, the window is done again the other way, or,
- * without Hyperscan, each line and pattern for itself.
+ * ways (match_plan.h) as it goes. Each way's time for a KiB is measured now and then, the slower
+ * one is tried again on a small window, rarely when it was much slower. The lines found are the
+ * same either way. Only one thing could differ: PCRE2 gives up on a line (its limits) that
+ * Hyperscan has no doubt about. So whenever PCRE2 gives up in a jump, the window is done again the
+ * other way, or, without Hyperscan, each line and pattern for itself.
  *
  * One thread: the scanner's.
  */
@@ -139,7 +139,7 @@ static size_t fill_by_lines(struct scanner *s, struct span window)
     return window.n;
 }
 
-/* WAY_JUMP --------------------------------------------------------------------------------------- */
+/* WAY_JUMP --------------------------------------------------------------------------------- */
 
 /* The first hit at or behind `at` of all jumps and words. What was found further on is kept. */
 static size_t next_jump(struct scanner *s, struct span window, size_t at, int *gave_up)
@@ -164,8 +164,7 @@ static void start_jumps(struct scanner *s, struct span window, int *gave_up)
 {
     for (size_t i = 0; i < s->set->jumps_n; i++)
         s->next_hit[i] = jump_next(s, i, window, 0, gave_up);
-    s->next_hit[s->set->jumps_n] =
-        s->set->words ? words_next(s->set->words, window, 0) : NOWHERE;
+    s->next_hit[s->set->jumps_n] = s->set->words ? words_next(s->set->words, window, 0) : NOWHERE;
 }
 
 /* Only jumps: leaps from hit to hit, over all lines without one. */
@@ -201,8 +200,8 @@ static bool leap_and_walk(struct scanner *s, struct span window, size_t *done)
         int gave_up = 0;
         bool found = hit != NOWHERE && hit <= end;
         if (!found)
-            found = match_any(s, &s->set->jump_rest, (struct span){window.p + at, end - at},
-                              &gave_up);
+            found =
+                match_any(s, &s->set->jump_rest, (struct span){window.p + at, end - at}, &gave_up);
         if (!found && gave_up)
             return false;
         room = !found || add_hit(s, at, end);
@@ -218,7 +217,7 @@ static bool fill_by_jumps(struct scanner *s, struct span window, size_t *done)
     return s->set->jump_rest.n ? leap_and_walk(s, window, done) : leap(s, window, done);
 }
 
-/* WAY_BLOCK -------------------------------------------------------------------------------------- */
+/* WAY_BLOCK -------------------------------------------------------------------------------- */
 
 #ifdef WEIR_HAVE_HYPERSCAN
 
@@ -240,7 +239,8 @@ static bool confirm(struct scanner *s, const struct candidate *c, size_t n, stru
     return false;
 }
 
-/* A line and the candidates for it, with what Hyperscan did not take. false: the window ends here. */
+/* A line and the candidates for it, with what Hyperscan did not take. false: the window ends here.
+ */
 static bool judge(struct scanner *s, struct span window, const struct range32 *at,
                   const struct candidate *c, size_t n)
 {
@@ -292,7 +292,7 @@ static size_t fill_by_block(struct scanner *s, struct span window)
 
 #endif
 
-/* Both ------------------------------------------------------------------------------------------- */
+/* Both ------------------------------------------------------------------------------------- */
 
 static size_t fill_window(struct scanner *s, struct span window, enum way way)
 {
