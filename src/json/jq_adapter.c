@@ -8,7 +8,11 @@
 
 #include <jq.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
+
+#include "json/jq_prelude.h"
+#include "json/json_text.h"
 
 #define EXCERPT 80
 
@@ -71,11 +75,34 @@ static status bad_record(const char *what, jv message, struct span record, error
 
 /* ---- parsing ---- */
 
+/* Whether each string stands where a value or a key may begin. One that does not makes a record bad
+ * in any case, but libjq 1.6 leaks it: a stream of such records would fill the memory. */
+static bool strings_stand_apart(struct span text)
+{
+    const char *p = text.p, *end = text.p + text.n;
+    char before = ',';
+    if (span_starts(text, "\xef\xbb\xbf"))
+        p += 3;
+    for (; p < end; p++) {
+        if (*p == '"') {
+            if (!strchr("{[,:", before))
+                return false;
+            for (p++; p < end && *p != '"'; p++)
+                p += *p == '\\';
+        }
+        if (p < end && !json_blank(*p))
+            before = *p ? *p : '0';
+    }
+    return true;
+}
+
 /* The one value of a text, or an invalid one with a message, as jv_parse_sized has it. */
 static jv parse(struct span text)
 {
     if (text.n > INT_MAX)
         return jv_invalid_with_msg(jv_string("it has more than 2 GiB"));
+    if (!strings_stand_apart(text))
+        return jv_invalid_with_msg(jv_string("a string follows a value without a separator"));
     jv_parser *parser = jv_parser_new(0);
     jv_parser_set_buf(parser, text.p, (int)text.n, 0);
     jv value = jv_parser_next(parser);
@@ -101,27 +128,16 @@ static jv parse(struct span text)
 
 /* ---- programs ---- */
 
-/* libjq 1.6 loses the memory of elements that an array is searched through for (.[[$i]]; mended in
- * 1.7): about 60 bytes a record, in a run that may read billions. So programs that search get a
- * definition that does it by comparing. It stands before a program that has compiled by itself, so
- * messages show only what the user wrote; a program that it cannot precede (one that imports)
- * stays as it is. */
-static const char indices_that_free[] =
-    "def _weir_indices($i): indices($i);"
-    "def indices($i): if type == \"array\" and ($i|type) != \"array\""
-    " then [range(0; length) as $k | select(.[$k] == $i) | $k] else _weir_indices($i) end;"
-    "def index($i): indices($i) | .[0];"
-    "def rindex($i): indices($i) | .[-1:][0]; ";
-
-static status mend_indices(struct jq_machine *m, const char *program, error *err)
+/* The prelude stands before a program that has compiled by itself, so messages show only what the
+ * user wrote; a program that it cannot precede stays as it is. */
+static status add_prelude(struct jq_machine *m, const char *program, error *err)
 {
-    if (!strstr(program, "index") && !strstr(program, "indices"))
+    struct strbuf whole = {0};
+    if (!jq_prelude_add(&whole, program))
         return OK;
-    struct strbuf mended = {0};
-    strbuf_adds(&mended, indices_that_free);
-    strbuf_adds(&mended, program);
-    bool taken = !mended.failed && jq_compile(m->jq, strbuf_text(&mended));
-    strbuf_free(&mended);
+    strbuf_adds(&whole, program);
+    bool taken = !whole.failed && jq_compile(m->jq, strbuf_text(&whole));
+    strbuf_free(&whole);
     strbuf_clear(&m->said);
     if (taken || jq_compile(m->jq, program))
         return OK;
@@ -140,6 +156,7 @@ status jq_machine_open(struct jq_machine **out, const char *program, error *err)
     }
     jq_set_error_cb(m->jq, hear, m);
     jq_set_debug_cb(m->jq, hear_nothing, NULL);
+    jq_set_input_cb(m->jq, NULL, NULL); /* jq_init does not */
     if (!jq_compile(m->jq, program)) {
         const char *said = strbuf_text(&m->said);
         if (strncmp(said, "jq: error: ", 11) == 0)
@@ -148,7 +165,7 @@ status jq_machine_open(struct jq_machine **out, const char *program, error *err)
         jq_machine_close(m);
         return WEIR_USAGE;
     }
-    status st = mend_indices(m, program, err);
+    status st = add_prelude(m, program, err);
     if (st) {
         jq_machine_close(m);
         return st;
@@ -300,7 +317,7 @@ bool jq_value_string(const struct jq_value *v, const char *path, const char **te
 bool jq_value_number(const struct jq_value *v, const char *path, double *out)
 {
     jv at = value_at(v, path);
-    bool is = jv_get_kind(at) == JV_KIND_NUMBER;
+    bool is = jv_get_kind(at) == JV_KIND_NUMBER && isfinite(jv_number_value(at));
     if (is)
         *out = jv_number_value(at);
     jv_free(at);

@@ -51,7 +51,7 @@ static bool index_at(struct span text, struct path_step *step, size_t *used)
 
 static size_t blanks(struct span text, size_t from)
 {
-    while (from < text.n && json_blank(text.p[from]))
+    while (from < text.n && json_path_blank(text.p[from]))
         from++;
     return from;
 }

@@ -18,6 +18,12 @@ struct path_step {
     int64_t index;   /* negative: from the end */
 };
 
+/* What jq 1.6 takes for a blank in a program; not '\r', as in a record. */
+static inline bool json_path_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
 /* Reads the step that `text` begins with. `first`: it is the first one, which may be "." alone.
  * A key with escapes is unescaped into `buffer`. *used: its length. false: there is none. */
 bool json_path_step(struct span text, bool first, char buffer[PATH_KEY_MAX], struct path_step *step,

@@ -55,9 +55,9 @@ static void skip_blanks(struct planner *pl)
 {
     for (;; pl->p++) {
         if (*pl->p == '#')
-            while (pl->p[1] && pl->p[1] != '\n')
+            while (pl->p[1] && pl->p[1] != '\n' && pl->p[1] != '\r')
                 pl->p++;
-        else if (!json_blank(*pl->p))
+        else if (!json_path_blank(*pl->p))
             return;
     }
 }
@@ -217,6 +217,13 @@ static bool path_moves(struct planner *pl, const struct path_step *step, unsigne
     return false;
 }
 
+/* `.e5`, which jq 1.6 takes for a number, and not a good one. */
+static bool is_exponent(const char *p)
+{
+    size_t n = word_length(p + 1);
+    return n > 1 && (p[1] | 0x20) == 'e' && strspn(p + 2, "0123456789") == n - 1;
+}
+
 static unsigned parse_path(struct planner *pl, unsigned at)
 {
     char key[PATH_KEY_MAX];
@@ -228,7 +235,7 @@ static unsigned parse_path(struct planner *pl, unsigned at)
         skip_blanks(pl);
         if (*pl->p != '.' && (first || *pl->p != '['))
             break;
-        if (!json_path_step(span_of(pl->p), first, key, &step, &used) ||
+        if (is_exponent(pl->p) || !json_path_step(span_of(pl->p), first, key, &step, &used) ||
             !path_moves(pl, &step, &node))
             return 0;
         pl->p += used;

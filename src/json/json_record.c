@@ -273,13 +273,52 @@ static size_t fields(const struct weir_record *r, uint32_t k)
     return distinct;
 }
 
-/* An integer that stands there as digits, exactly. */
+/* The exponent of a number, and where it begins. One beyond a billion is no integer's, or zero's.
+ */
+static int64_t exponent_of(struct span token, size_t *begin)
+{
+    size_t i = 0;
+    while (i < token.n && (token.p[i] | 0x20) != 'e')
+        i++;
+    *begin = i++;
+    if (i >= token.n)
+        return 0;
+    bool negative = token.p[i] == '-';
+    i += negative || token.p[i] == '+';
+    int64_t value = 0;
+    for (; i < token.n && value < 1000000000; i++)
+        value = value * 10 + (token.p[i] - '0');
+    return negative ? -value : value;
+}
+
+/* Whether a number is an integer that fits, exactly as it stands: 12, 1.2e1, 120e-1, not 1.5. */
 static bool exact_integer(struct span token, int64_t *out)
 {
-    bool negative = token.p[0] == '-';
-    uint64_t digits;
-    if (!parse_uint64((struct span){token.p + negative, token.n - negative}, &digits) ||
-        digits > (uint64_t)INT64_MAX + negative)
+    bool negative = token.p[0] == '-', point = false;
+    uint64_t digits = 0;
+    size_t end;
+    int64_t tens = exponent_of(token, &end), zeros = 0;
+    for (size_t i = negative; i < end; i++) {
+        if (token.p[i] == '.') {
+            point = true;
+            continue;
+        }
+        uint64_t digit = (uint64_t)(token.p[i] - '0');
+        tens -= point;
+        zeros++;
+        if (!digit)
+            continue;
+        for (; zeros && digits; zeros--)
+            if (__builtin_mul_overflow(digits, (uint64_t)10, &digits))
+                return false;
+        zeros = 0;
+        if (__builtin_add_overflow(digits, digit, &digits))
+            return false;
+    }
+    for (tens += zeros; tens > 0 && digits; tens--)
+        if (__builtin_mul_overflow(digits, (uint64_t)10, &digits))
+            return false;
+    if ((tens < 0 && digits) || digits > (uint64_t)INT64_MAX + negative)
         return false;
     *out = negative ? (int64_t)(0 - digits) : (int64_t)digits;
     return true;
@@ -334,12 +373,12 @@ bool weir_record_integer(const weir_record *record, const char *path, int64_t *o
 {
     uint32_t k;
     double number;
-    if (!record->value && value_at(record, path, &k) && kind_at(record, k) == WEIR_JSON_NUMBER &&
-        exact_integer(token_span(&record->tokens, k), out))
-        return true;
-    /* 1e3 and 1.0 are integers; a double beyond 2^53 may be one that never stood there. */
-    if (!weir_record_number(record, path, &number) || number != trunc(number) ||
-        fabs(number) > 9007199254740992.0)
+    if (!record->value)
+        return value_at(record, path, &k) && kind_at(record, k) == WEIR_JSON_NUMBER &&
+               exact_integer(token_span(&record->tokens, k), out);
+    /* From 2^53 on a double may be an integer that never stood there. */
+    if (!jq_value_number(record->value, path, &number) || number != trunc(number) ||
+        fabs(number) >= 9007199254740992.0)
         return false;
     *out = (int64_t)number;
     return true;

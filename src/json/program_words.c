@@ -10,6 +10,7 @@
 static const char *const words[][2] = {
     {"input", "a program sees one record at a time"},
     {"inputs", "a program sees one record at a time"},
+    {"_input", "a program sees one record at a time"},
     {"input_line_number", "a program sees one record at a time"},
     {"input_filename", "a program sees one record, of whatever file"},
     {"$__prog_args", "a program has no arguments here"},
