@@ -13,10 +13,18 @@
 
 /* A row of a list. All spans are borrowed until the next call of source_next. */
 struct record {
-    struct span url;  /* as written (relative ones are resolved by the feeder) */
-    struct span name; /* n == 0: none */
-    struct span id;   /* n == 0: none */
-    int64_t size;     /* -1: none */
+    struct span url;     /* as written (relative ones are resolved by the feeder) */
+    struct span name;    /* n == 0: none */
+    struct span id;      /* n == 0: none */
+    int64_t size;        /* -1: none */
+    struct span mirrors; /* further URLs of the same file, the best first: URL NUL ..., ended by one
+                            more NUL; n == 0: none */
+    struct span digests; /* a list of core/checksum.h with its last NUL; n == 0: none */
+    struct span headers; /* "Name: value" NUL ..., ended by one more NUL; n == 0: none */
+    struct span method;  /* n == 0: GET */
+    struct span body;    /* of the request; p NULL: none */
+    const char *warning; /* to be said once with this record: something of the list is passed over;
+                            NULL: none */
     struct span
         extra;     /* other columns: name NUL value NUL ..., ended by one more NUL; n == 0: none */
     uint64_t line; /* from 1 */
