@@ -165,6 +165,19 @@ bool line_is_skipped(struct span line)
     return line.n == 0 || line.p[0] == '#';
 }
 
+bool line_is_option(struct span line)
+{
+    struct span text = span_trim(line);
+    size_t n = 0;
+    while (n < text.n && ((text.p[n] >= 'a' && text.p[n] <= 'z') || (n && text.p[n] == '-') ||
+                          (n && text.p[n] >= '0' && text.p[n] <= '9')))
+        n++;
+    size_t equals = n;
+    while (equals < text.n && (text.p[equals] == ' ' || text.p[equals] == '\t'))
+        equals++;
+    return n && equals < text.n && text.p[equals] == '=' && text.p > line.p;
+}
+
 bool line_first(struct span head, struct span *line, bool *whole)
 {
     for (bool first = true; head.n; first = false) {

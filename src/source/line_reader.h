@@ -38,6 +38,10 @@ status fail_list(error *err, status st, const char *list, const error *cause);
 /* Blank, or a comment: its first character that is no blank is '#'. */
 bool line_is_skipped(struct span line);
 
+/* An option as in the input files of aria2: blanks, a name in lower case, '=' and whatever follows.
+ * A URL does not look like one, were it not relative. */
+bool line_is_option(struct span line);
+
 /* The first line of `head` that is not skipped; false when there is none. *whole: its newline is
  * there too. */
 bool line_first(struct span head, struct span *line, bool *whole);

@@ -14,10 +14,22 @@
 
 extern const struct source_type source_urls;
 extern const struct source_type source_tsv;
+extern const struct source_type source_csv;
+extern const struct source_type source_jsonl;
+extern const struct source_type source_sums;
+extern const struct source_type source_aria2;
+extern const struct source_type source_metalink;
+extern const struct source_type source_pattern;
 
 #define HEAD_SIZE 4096
 
-static const struct source_type *const types[] = {&source_urls, &source_tsv};
+static const struct source_type *const types[] = {
+    &source_urls,     &source_tsv, &source_csv, &source_jsonl, &source_sums, &source_aria2,
+#ifdef WEIR_HAVE_METALINK
+    &source_metalink,
+#endif
+    &source_pattern,
+};
 
 const struct source_type *source_type_at(size_t i)
 {
@@ -114,23 +126,46 @@ static status peek(struct peeked_reader **out, struct reader *from, const char *
 
 /* ---- opening ---- */
 
-static status choose(const struct source_type **type, struct span head, const char *list,
-                     const char *format, error *err)
+static status no_format(const char *list, const char *format, error *err)
 {
-    if (format && *format) {
-        *type = source_type_named(format);
-        return *type
-                   ? OK
-                   : fail(err, WEIR_USAGE,
-                          "%s: there is no list format \"%s\"; write urls or tsv, or leave it out",
-                          list, format);
-    }
+    struct strbuf names = {0};
+    const struct source_type *t;
+    for (size_t i = 0; (t = source_type_at(i)); i++)
+        strbuf_addf(&names, "%s%s", i ? ", " : "", t->name);
+    fail(err, WEIR_USAGE, "%s: there is no list format \"%s\"; the formats are %s; or leave it out",
+         list, format, strbuf_text(&names));
+    strbuf_free(&names);
+    return WEIR_USAGE;
+}
+
+/* What is no list for us, whatever its lines look like. */
+static status check_readable(struct span head, const char *list, error *err)
+{
     if (span_starts(head, "\xff\xfe") || span_starts(head, "\xfe\xff"))
         return fail(
             err, WEIR_INPUT,
             "%s: the list is in UTF-16; turn it into UTF-8 first, as in: iconv -f UTF-16 -t "
             "UTF-8",
             list);
+    bool xml = span_starts(head, "<?xml ") || span_starts(head, "<metalink");
+    if (xml && !source_type_named("metalink"))
+        return fail(err, WEIR_INPUT,
+                    "%s: the list is XML, a metalink it seems, which this build cannot read: it "
+                    "was made without expat",
+                    list);
+    return OK;
+}
+
+static status choose(const struct source_type **type, struct span head, const char *list,
+                     const char *format, error *err)
+{
+    if (format && *format) {
+        *type = source_type_named(format);
+        return *type ? OK : no_format(list, format, err);
+    }
+    status st = check_readable(head, list, err);
+    if (st)
+        return st;
     int best = -1;
     const struct source_type *t;
     for (size_t i = 0; (t = source_type_at(i)); i++) {

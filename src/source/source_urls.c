@@ -48,6 +48,13 @@ static status urls_next(struct source *s, struct record *out, error *err)
     out->line = line_reader_number(u->lines);
     if (!st)
         st = line_check_controls(u->lines, out->url, line, "", err);
+    if (!st && line_is_option(line))
+        st =
+            fail(err, WEIR_INPUT,
+                 "%s:%llu: \"%.*s\" is an option of aria2's input files; read the list with format "
+                 "aria2",
+                 line_reader_list(u->lines), (unsigned long long)out->line,
+                 (int)(out->url.n < 64 ? out->url.n : 64), out->url.p);
     if (st && out->url.n > LINE_HEAD_BYTES)
         out->url.n = LINE_HEAD_BYTES;
     return st;

@@ -359,7 +359,7 @@ static void columns_of_the_first_failure_are_kept(void **state)
 static void a_failed_list_reads_back_as_a_list(void **state)
 {
     struct place *p = *state;
-    struct job *job = make_job("http://a/1", "d/n m", "A", 5, EXTRA("md5\0ff\0"));
+    struct job *job = make_job("http://a/1", "d/n m", "A", 5, EXTRA("etag\0ff\0"));
     write_failed(p->path, &job, 1);
     struct reader *in;
     struct source *s;

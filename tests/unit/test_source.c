@@ -1,136 +1,8 @@
 /* Lists: lines of URLs, tables with a header, what bad input gets, and the choice of the format. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include <cmocka.h>
-#undef fail /* ours: core/status.h */
-
 #include "core/clock.h"
-#include "source/source.h"
-
-/* A reader of memory that gives `piece` bytes at a time, then repeats `tail` for as many bytes as
- * asked, then fails or ends. */
-struct memory_reader {
-    struct reader head;
-    const char *p;
-    size_t n, at, piece;
-    uint64_t tail_left;
-    char tail;
-    status trouble;
-};
-
-static status memory_read(struct reader *r, void *data, size_t cap, size_t *got, error *err)
-{
-    struct memory_reader *m = (struct memory_reader *)r;
-    size_t n = m->n - m->at;
-    if (!n && m->tail_left) {
-        n = m->tail_left < cap ? (size_t)m->tail_left : cap;
-        memset(data, m->tail, n);
-        m->tail_left -= n;
-        *got = n;
-        return OK;
-    }
-    if (!n && m->trouble)
-        return fail(err, m->trouble, "the wire broke");
-    n = n < m->piece ? n : m->piece;
-    n = n < cap ? n : cap;
-    memcpy(data, m->p + m->at, n);
-    m->at += n;
-    *got = n;
-    return OK;
-}
-
-static status memory_rewind(struct reader *r, error *err)
-{
-    return fail(err, WEIR_USAGE, "memory cannot rewind");
-}
-
-static void memory_close(struct reader *r)
-{
-    free(r);
-}
-
-static const struct reader_type memory_type = {"memory", memory_read, memory_rewind, memory_close};
-
-static struct memory_reader *memory(const char *p, size_t n, size_t piece)
-{
-    struct memory_reader *m = calloc(1, sizeof *m);
-    *m = (struct memory_reader){.head = {&memory_type}, .p = p, .n = n, .piece = piece};
-    return m;
-}
-
-static struct source *open_list(const char *p, size_t n, size_t piece, const char *format)
-{
-    struct source *s = NULL;
-    error err;
-    assert_int_equal(source_open(&s, &memory(p, n, piece)->head, "list", format, &err), OK);
-    return s;
-}
-
-/* One line a record, for comparison: LINE url [name=..] [id=..] [size=..] {k=v,..}, and what is
- * said of lines that cannot be read as LINE !url: message. */
-static void add_record(struct strbuf *out, const struct record *r)
-{
-    strbuf_addf(out, "%llu %.*s", (unsigned long long)r->line, (int)r->url.n, r->url.p);
-    if (r->name.n)
-        strbuf_addf(out, " name=%.*s", (int)r->name.n, r->name.p);
-    if (r->id.n)
-        strbuf_addf(out, " id=%.*s", (int)r->id.n, r->id.p);
-    if (r->size >= 0)
-        strbuf_addf(out, " size=%lld", (long long)r->size);
-    const char *p = r->extra.p, *end = p + r->extra.n;
-    while (r->extra.n && *p) {
-        const char *value = p + strlen(p) + 1;
-        strbuf_addf(out, " {%s=%s}", p, value);
-        p = value + strlen(value) + 1;
-    }
-    if (r->extra.n)
-        assert_ptr_equal(p + 1, end);
-    strbuf_addc(out, '\n');
-}
-
-static void read_records(struct source *s, struct strbuf *out, status end)
-{
-    for (;;) {
-        struct record r;
-        error err = {0};
-        memset(&r, 0xa5, sizeof r);
-        status st = source_next(s, &r, &err);
-        if (st == OK)
-            add_record(out, &r);
-        else if (st == WEIR_INPUT && r.line)
-            strbuf_addf(out, "%llu !%.*s: %s\n", (unsigned long long)r.line, (int)r.url.n,
-                        r.url.n ? r.url.p : "", err.message);
-        else {
-            assert_int_equal(st, end);
-            return;
-        }
-    }
-}
-
-/* Reads the list in pieces of many sizes and expects the same records each time. */
-static void expect_records(const char *p, size_t n, const char *format, const char *expected)
-{
-    static const size_t pieces[] = {1, 2, 3, 7, 1000000};
-    for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        struct source *s = open_list(p, n, pieces[i], format);
-        struct strbuf out = {0};
-        read_records(s, &out, WEIR_END);
-        read_records(s, &out, WEIR_END); /* it stays at its end */
-        assert_string_equal(strbuf_text(&out), expected);
-        strbuf_free(&out);
-        source_close(s);
-    }
-}
-
-#define EXPECT(list, format, expected) expect_records(list, sizeof(list) - 1, format, expected)
+#include "source_fixture.h"
 
 /* ---- urls ---- */
 
@@ -177,6 +49,17 @@ static void urls_with_control_characters_are_input_errors(void **state)
            "5 !http://e/\x7f: list:5: a control character (byte 0x7f) stands at column 10; remove "
            "it from the list\n"
            "6 http://f/\n");
+}
+
+static void urls_refuse_the_options_of_another_format(void **state)
+{
+    EXPECT("http://a/\n  out=x.bin\n\tcheck-integrity = true\n  http://b/?x=y\nx=y\n", "urls",
+           "1 http://a/\n"
+           "2 !out=x.bin: list:2: \"out=x.bin\" is an option of aria2's input files; read the list "
+           "with format aria2\n"
+           "3 !check-integrity = true: list:3: \"check-integrity = true\" is an option of aria2's "
+           "input files; read the list with format aria2\n"
+           "4 http://b/?x=y\n5 x=y\n");
 }
 
 static void urls_with_a_tab_point_to_the_other_format(void **state)
@@ -292,14 +175,47 @@ static void tsv_columns_go_by_their_titles(void **state)
     EXPECT("Out\turl\nx\thttp://a/", NULL, "2 http://a/ name=x\n");
     EXPECT("path\turl\r\nx\thttp://a/\r\n", NULL, "2 http://a/ name=x\n");
     EXPECT("url\nhttp://a/\nhttp://b/\n", "tsv", "2 http://a/\n3 http://b/\n");
+    EXPECT("url\tmirrors\nhttp://a/\thttp://b/  http://c/\nhttp://d/\t\n", NULL,
+           "2 http://a/ mirror=http://b/ mirror=http://c/\n3 http://d/\n");
+    EXPECT("url\tmethod\tbody\theaders\nhttp://a/\tPOST\tx\tA: b\n", NULL,
+           "2 http://a/ {method=POST} {body=x} {headers=A: b}\n");
+}
+
+static void tsv_digests_go_by_their_titles(void **state)
+{
+    EXPECT("url\tSHA-256\tmd5\tsha512\tcrc32c\tsha1\n"
+           "http://a/\t" SHA256_HEX "\t " MD5_HEX " \t\t\t\n"
+           "http://b/\t\t\t" SHA512_HEX "\t0a0B0c0D\t" SHA1_HEX "\n",
+           NULL,
+           "2 http://a/ digest=md5=" MD5_HEX " digest=sha256=" SHA256_HEX "\n"
+           "3 http://b/ digest=crc32c=0a0b0c0d digest=sha1=" SHA1_HEX " digest=sha512=" SHA512_HEX
+           "\n");
+    /* the second column of one kind is a column like others */
+    EXPECT("url\tmd5\tMD5\nhttp://a/\t" MD5_HEX "\tx\n", NULL,
+           "2 http://a/ digest=md5=" MD5_HEX " {MD5=x}\n");
+}
+
+static void tsv_digests_that_are_none_are_input_errors(void **state)
+{
+    static const char list[] = "url\tsha256\nhttp://a/\t1234\nhttp://b/\t" MD5_HEX MD5_HEX
+                               "0\nhttp://c/\tx" HEX16 HEX16 HEX16 "0123456789abcde\nhttp://d/\t\n";
+    struct source *s = open_list(list, strlen(list), 100, NULL);
+    struct strbuf out = {0};
+    read_records(s, &out, WEIR_END);
+    assert_non_null(strstr(out.p, "2 !http://a/: list:2:11: "));
+    assert_non_null(strstr(out.p, "3 !http://b/: list:3:11: "));
+    assert_non_null(strstr(out.p, "4 !http://c/: list:4:11: "));
+    assert_non_null(strstr(out.p, "\n5 http://d/\n"));
+    strbuf_free(&out);
+    source_close(s);
 }
 
 static void tsv_other_columns_go_along(void **state)
 {
-    EXPECT("md5\turl\t\tname\tnote\tpath\tnote\n1f\thttp://a/\tz\tn\tone\tp\ttwo\n\thttp://b/"
+    EXPECT("mime\turl\t\tname\tnote\tpath\tnote\n1f\thttp://a/\tz\tn\tone\tp\ttwo\n\thttp://b/"
            "\t\t\t\t\t\n",
            NULL,
-           "2 http://a/ name=n {md5=1f} {column3=z} {note=one} {path=p} {note_2=two}\n"
+           "2 http://a/ name=n {mime=1f} {column3=z} {note=one} {path=p} {note_2=two}\n"
            "3 http://b/\n");
 }
 
@@ -318,27 +234,16 @@ static void tsv_rows_that_cannot_be_read_are_input_errors(void **state)
         NULL,
         "2 !http://a/: list:2: the row has 1 cells, the header has 2; part them by one TAB each\n"
         "3 !http://b/: list:3: the row has 3 cells, the header has 2; part them by one TAB each\n"
-        "4 !http://c/: list:4: the size \"12 MB\" is not a number; write whole bytes, as in "
-        "1048576, or leave the cell empty\n"
-        "5 !http://d/: list:5: the size \"-1\" is not a number; write whole bytes, as in "
-        "1048576, or leave the cell empty\n"
-        "6 !http://e/: list:6: the size \"9223372036854775808\" is not a number; write whole "
-        "bytes, as in 1048576, or leave the cell empty\n"
+        "4 !http://c/: list:4:11: the size \"12 MB\" is not a number; write whole bytes, as in "
+        "1048576, or leave it empty\n"
+        "5 !http://d/: list:5:11: the size \"-1\" is not a number; write whole bytes, as in "
+        "1048576, or leave it empty\n"
+        "6 !http://e/: list:6:11: the size \"9223372036854775808\" is not a number; write whole "
+        "bytes, as in 1048576, or leave it empty\n"
         "7 !\t5: list:7: the row has no URL in its column \"url\"\n"
         "8 !http://f/: list:8: a control character (byte 0x00) stands at column 10; remove it "
         "from the list\n"
         "9 http://g/ size=9223372036854775807\n");
-}
-
-static void expect_refused(const char *list, const char *format, status expected, const char *part)
-{
-    struct source *s = NULL;
-    error err;
-    struct memory_reader *m = memory(list, strlen(list), 5);
-    assert_int_equal(source_open(&s, &m->head, "list", format, &err), expected);
-    assert_null(s);
-    if (!strstr(err.message, part))
-        assert_string_equal(err.message, part); /* shows both */
 }
 
 static void tsv_headers_that_cannot_be_used_end_the_list(void **state)
@@ -369,27 +274,85 @@ static void an_empty_tsv_list_has_no_records(void **state)
 
 /* ---- choosing, decoding, waiting ---- */
 
-static const char *chosen(const char *list)
-{
-    struct source *s = open_list(list, strlen(list), 1000, "");
-    const char *name = s->type->name;
-    source_close(s);
-    return name;
-}
-
 static void formats_are_told_by_their_first_line(void **state)
 {
-    assert_string_equal(chosen("url\tname\n"), "tsv");
-    assert_string_equal(chosen("# c\n\nname\tUrl\nx\ty\n"), "tsv");
-    assert_string_equal(chosen("name\turl"), "tsv");
-    assert_string_equal(chosen("url\nhttp://a/\n"), "urls");
-    assert_string_equal(chosen("http://a/\turl2\n"), "urls");
-    assert_string_equal(chosen("http://a/\nurl\tname\n"), "urls");
-    assert_string_equal(chosen(""), "urls");
-    assert_string_equal(chosen("<!DOCTYPE html>\n<html>\n"), "urls");
+    static const struct {
+        const char *format, *list;
+    } rows[] = {
+        {"tsv", "url\tname\n"},
+        {"tsv", "# c\n\nname\tUrl\nx\ty\n"},
+        {"tsv", "name\turl"},
+        {"tsv", "url\tname,size\nhttp://a/\tb,c\n"},
+        {"csv", "url,name\n"},
+        {"csv", "# c\n\"name\",\"URL\", x\n"},
+        {"csv", "\"http://a/\",\"b\"\n"},
+        {"csv", "\"https://a/x,y\"\n"},
+        {"jsonl", "{\"url\":\"http://a/\"}\n"},
+        {"jsonl", "\n # c\n { \"url\""},
+        {"jsonl", "{}\n"},
+        {"sums", SHA256_HEX "  a.bin\n"},
+        {"sums", SHA1_HEX " *a.bin\n"},
+        {"sums", "\\" MD5_HEX "  a\\nb\n"},
+        {"sums", SHA512_HEX " a\n"},
+        {"sums", "SHA256 (a b) = " SHA256_HEX "\n"},
+        {"sums", "MD5 (https://x/) = " MD5_HEX},
+        {"aria2", "http://a/\thttp://b/\n"},
+        {"aria2", "# c\nftp://a/x\tftp://b/x\n"},
+        {"aria2", "http://a/\n  out=x\nhttp://b/\n"},
+        {"aria2", "http://a/\r\n\tsplit=5\r\n"},
+        {"metalink", "<?xml version=\"1.0\"?>\n<metalink"},
+        {"metalink", "\xef\xbb\xbf \n<metalink xmlns='x'>"},
+        {"pattern", "https://a/{000..123}.bin\n"},
+        {"pattern", "# c\nhttp://a/{x,y}/{0..10..2}\n"},
+        {"pattern", "http://a/{id}/{1..2}"},
+        /* whatever looks a little like one of them, and is a list of URLs */
+        {"urls", "url\nhttp://a/\n"},
+        {"urls", "http://a/\turl2\n"},
+        {"urls", "http://a/\nurl\tname\n"},
+        {"urls", ""},
+        {"urls", "<!DOCTYPE html>\n<html>\n"},
+        {"urls", "<html>\n"},
+        {"urls", "http://a/x,url\n"},
+        {"urls", "http://a/b,name.bin\n"},
+        {"urls", "http://a/?q={\"url\":1}\n"},
+        {"urls", "{path}/x\n"},
+        {"urls", "http://a/{x}\n"},
+        {"urls", "http://a/{x,y}\n"},
+        {"urls", "http://a/{a..c}\n"},
+        {"urls", "http://a/{1..}\n"},
+        {"urls", "http://a/1..2\n"},
+        {"urls", "shard_{0..9}\n"},
+        {"urls", "{0..9}://a/\n"},
+        {"urls", "http://a/\nhttp://a/{0..9}\n"},
+        {"urls", "http://a/\n  http://b/?a=b\n"},
+        {"urls", "http://a/\nout=x\n"},
+        {"urls", "  http://a/\n  out=x\n"},
+        {"urls", HEX16 "  a.bin\n"},
+        {"urls", SHA256_HEX "\n"},
+        {"urls", SHA256_HEX ".bin\n"},
+        {"urls", SHA256_HEX "0  a\n"},
+        {"urls", "0a0b0c0d  a.bin\n"},
+        {"urls", "SHA3 (a) = " SHA256_HEX "\n"},
+        {"urls", "SHA256 (a) = xyz\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (source_type_named(rows[i].format) &&
+            strcmp(chosen(rows[i].list), rows[i].format) != 0) {
+            print_error("%s\n", rows[i].list);
+            assert_string_equal(chosen(rows[i].list), rows[i].format);
+        }
+}
+
+static void formats_are_told_by_name(void **state)
+{
     assert_null(source_type_named("xml"));
     assert_ptr_equal(source_type_named("tsv"), source_type_at(1));
-    expect_refused("http://a/", "xml", WEIR_USAGE, "no list format \"xml\"");
+    expect_refused("http://a/", "xml", WEIR_USAGE,
+                   "no list format \"xml\"; the formats are urls, tsv, csv, jsonl, sums, aria2, ");
+    for (size_t i = 0; source_type_at(i); i++) {
+        assert_ptr_equal(source_type_named(source_type_at(i)->name), source_type_at(i));
+        assert_true(strlen(source_type_at(i)->help) > 10);
+    }
 }
 
 static void utf16_lists_are_refused_by_that_name(void **state)
@@ -460,6 +423,7 @@ int main(void)
         cmocka_unit_test(urls_take_crlf_and_a_last_line_without_newline),
         cmocka_unit_test(urls_drop_a_byte_order_mark_at_the_start_only),
         cmocka_unit_test(urls_with_control_characters_are_input_errors),
+        cmocka_unit_test(urls_refuse_the_options_of_another_format),
         cmocka_unit_test(urls_with_a_tab_point_to_the_other_format),
         cmocka_unit_test(lines_of_exactly_64_kib_pass_and_longer_ones_are_skipped),
         cmocka_unit_test(a_line_of_a_gigabyte_is_one_input_error),
@@ -467,12 +431,15 @@ int main(void)
         cmocka_unit_test(binary_junk_gives_records_and_input_errors_only),
         cmocka_unit_test(a_broken_reader_ends_the_source_without_its_last_half_line),
         cmocka_unit_test(tsv_columns_go_by_their_titles),
+        cmocka_unit_test(tsv_digests_go_by_their_titles),
+        cmocka_unit_test(tsv_digests_that_are_none_are_input_errors),
         cmocka_unit_test(tsv_other_columns_go_along),
         cmocka_unit_test(tsv_takes_comments_blank_lines_and_a_byte_order_mark),
         cmocka_unit_test(tsv_rows_that_cannot_be_read_are_input_errors),
         cmocka_unit_test(tsv_headers_that_cannot_be_used_end_the_list),
         cmocka_unit_test(an_empty_tsv_list_has_no_records),
         cmocka_unit_test(formats_are_told_by_their_first_line),
+        cmocka_unit_test(formats_are_told_by_name),
         cmocka_unit_test(utf16_lists_are_refused_by_that_name),
         cmocka_unit_test(compressed_lists_are_decoded_and_truncation_is_told),
         cmocka_unit_test(a_slow_pipe_gives_each_line_as_it_comes),
