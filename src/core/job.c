@@ -23,8 +23,11 @@ struct job *job_new(const struct job_text *text)
 {
     size_t url = text_size(text->url), authority = text_size(text->authority);
     size_t name = text_size(text->name), id = text_size(text->id);
-    size_t bytes =
-        sizeof(struct job) + url + authority + name + id + text->headers_size + text->extra_size;
+    size_t method = text_size(text->method), none_match = text_size(text->if_none_match);
+    size_t since = text_size(text->if_modified_since), list_name = text_size(text->list_name);
+    size_t bytes = sizeof(struct job) + url + authority + name + id + text->mirrors_size +
+                   text->digests_size + text->headers_size + none_match + since + list_name +
+                   method + text->body_size + text->extra_size;
     if (bytes > UINT32_MAX)
         return NULL;
     struct job *job = malloc(bytes);
@@ -39,7 +42,15 @@ struct job *job_new(const struct job_text *text)
     job->authority = pack(job, &at, text->authority, authority);
     job->name = pack(job, &at, text->name, name);
     job->id = pack(job, &at, text->id, id);
+    job->mirrors = pack(job, &at, text->mirrors, text->mirrors_size);
+    job->digests = pack(job, &at, text->digests, text->digests_size);
     job->headers = pack(job, &at, text->headers, text->headers_size);
+    job->list_name = pack(job, &at, text->list_name, list_name);
+    job->if_none_match = pack(job, &at, text->if_none_match, none_match);
+    job->if_modified_since = pack(job, &at, text->if_modified_since, since);
+    job->method = pack(job, &at, text->method, method);
+    job->body = pack(job, &at, text->body, text->body_size);
+    job->body_size = (uint32_t)text->body_size;
     job->extra = pack(job, &at, text->extra, text->extra_size);
     return job;
 }

@@ -23,7 +23,14 @@ struct job {
     uint32_t authority; /* "host:port" of the next request: its lane */
     uint32_t name;      /* final name below the directory, sanitised; 0 = none needed */
     uint32_t id;
-    uint32_t headers;    /* "Name: value" strings, NUL after each, and one more NUL at the end */
+    uint32_t mirrors;   /* further URLs, normalised, the best first: URL NUL ... and one more NUL */
+    uint32_t digests;   /* a list of checksum.h */
+    uint32_t headers;   /* "Name: value" strings, NUL after each, and one more NUL at the end */
+    uint32_t list_name; /* as the list gives it; kept where there is a journal */
+    uint32_t if_none_match, if_modified_since; /* of what is to be replaced; 0 = no condition */
+    uint32_t method;                           /* 0 = GET, or POST with a body */
+    uint32_t body;                             /* of the request; 0 = none */
+    uint32_t body_size;                        /* bytes of it */
     uint32_t extra;      /* other columns of the list: name NUL value NUL ... and one more NUL */
     uint64_t index;      /* position among all records of the run */
     uint64_t line;       /* in its list, from 1; 0 = added by program */
@@ -37,6 +44,9 @@ struct job {
     bool probe;        /* the queue's own: its transfer probes a held host */
     uint32_t attempts; /* requests started, hops not counted */
     uint32_t hops;     /* redirects followed in this attempt */
+    uint32_t refused;  /* whole bodies whose digest or size did not match */
+    uint32_t mirror;   /* what is asked: 0 = url, n = the n-th of mirrors */
+    uint64_t dead;     /* bit n: mirror n will not be asked again for this job */
     bool host_is_down; /* set by try_take: do not request, fail at once */
     weir_status down_class; /* host_is_down: of the host's last failure */
     uint32_t down_failures; /* host_is_down: in a row; few when the host asked to be left alone for
@@ -55,8 +65,17 @@ struct job {
 /* Text that job_new packs; NULL pointers are left out. */
 struct job_text {
     const char *url, *authority, *name, *id;
+    const char *mirrors;
+    size_t mirrors_size; /* the double NUL at the end included; likewise of those below */
+    const char *digests;
+    size_t digests_size;
     const char *headers;
-    size_t headers_size; /* the double NUL at the end included */
+    size_t headers_size;
+    const char *list_name;
+    const char *if_none_match, *if_modified_since;
+    const char *method;
+    const char *body;
+    size_t body_size; /* just its bytes */
     const char *extra;
     size_t extra_size;
 };

@@ -241,6 +241,7 @@ static status handle_new(struct transfer **out, struct net_loop *loop, error *er
     if (!t)
         return fail(err, WEIR_NOMEM, "no memory for a transfer");
     t->loop = loop;
+    t->usual = true;
     t->deferred.prev = t->deferred.next = &t->deferred;
     url_init(&t->url);
     t->easy = curl_easy_init();
@@ -268,6 +269,7 @@ static CURLcode renew(struct transfer *t)
     t->proxy = NULL;
     CURLcode code = set_callbacks(t);
     t->small_buffer = false;
+    t->usual = true;
     t->worn = code != CURLE_OK;
     return code;
 }
@@ -428,6 +430,26 @@ static void set_buffer(struct transfer *t)
         t->small_buffer = small;
 }
 
+/* GET, unless the request says otherwise. A handle that was told so is told when it is over. */
+static CURLcode set_method(struct transfer *t, const struct transfer_request *request)
+{
+    CURL *easy = t->easy;
+    CURLcode code = CURLE_OK;
+    bool usual = !request->method && !request->body;
+    if (usual && t->usual)
+        return code;
+    t->usual = usual;
+    SET(CURLOPT_HTTPGET, 1L);
+    SET(CURLOPT_POSTFIELDS, NULL);
+    SET(CURLOPT_CUSTOMREQUEST, request->method);
+    if (request->body) {
+        SET(CURLOPT_POST, 1L);
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
+        SET(CURLOPT_POSTFIELDS, request->body);
+    }
+    return code;
+}
+
 status handle_prepare(struct transfer *t, const struct transfer_request *request, error *err)
 {
     CURL *easy = t->easy;
@@ -440,6 +462,8 @@ status handle_prepare(struct transfer *t, const struct transfer_request *request
     CURLcode code = set_url(t);
     if (!code)
         code = set_credentials(t);
+    if (!code)
+        code = set_method(t, request);
     if (headers != t->headers) {
         SET(CURLOPT_HTTPHEADER, headers);
         t->headers = headers;

@@ -65,6 +65,7 @@ struct transfer {
     CURLSH *share;
     enum credentials credentials;
     bool netrc;
+    bool usual;               /* it asks by GET without a body */
     bool small_buffer;        /* receives into RECEIVE_SMALL bytes */
     bool worn;                /* to be reset before it is used again */
     struct curl_slist *nodes; /* headers of one request, into header_text and the profile's list */

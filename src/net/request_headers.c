@@ -41,6 +41,13 @@ static bool reserve_nodes(struct transfer *t, size_t n)
     return true;
 }
 
+static size_t put_line(struct strbuf *b, const char *name, const char *value)
+{
+    strbuf_addf(b, "%s: %s", name, value);
+    strbuf_addc(b, '\0');
+    return 1;
+}
+
 /* The lines of the request, NUL behind each; returns how many. */
 static size_t put_lines(struct strbuf *b, const struct transfer_request *request)
 {
@@ -54,11 +61,12 @@ static size_t put_lines(struct strbuf *b, const struct transfer_request *request
         strbuf_addc(b, '\0');
         n++;
     }
-    if (request->range_from > 0 && request->if_range) {
-        strbuf_addf(b, "If-Range: %s", request->if_range);
-        strbuf_addc(b, '\0');
-        n++;
-    }
+    if (request->range_from > 0 && request->if_range)
+        n += put_line(b, "If-Range", request->if_range);
+    if (request->if_none_match)
+        n += put_line(b, "If-None-Match", request->if_none_match);
+    if (request->if_modified_since)
+        n += put_line(b, "If-Modified-Since", request->if_modified_since);
     return n;
 }
 
@@ -74,7 +82,8 @@ status request_headers(const struct curl_slist **out, struct transfer *t,
                        const struct transfer_request *request, error *err)
 {
     const struct curl_slist *shared = t->profile->headers;
-    if (!(request->headers && *request->headers) && request->range_from <= 0) {
+    bool conditional = request->if_none_match || request->if_modified_since;
+    if (!(request->headers && *request->headers) && request->range_from <= 0 && !conditional) {
         *out = shared;
         return OK;
     }

@@ -26,6 +26,8 @@ static const struct {
     [FIELD_CONTENT_ENCODING] = {"content-encoding", 16},
     [FIELD_RETRY_AFTER] = {"retry-after", 11},
     [FIELD_CONTENT_DISPOSITION] = {"content-disposition", 19},
+    [FIELD_REPR_DIGEST] = {"repr-digest", 11},
+    [FIELD_CONTENT_MD5] = {"content-md5", 11},
 };
 
 void head_free(struct head *h)
@@ -233,6 +235,8 @@ status head_response(struct head *h, int64_t wall_s, struct response *out)
         .content_encoding = value_of(h, FIELD_CONTENT_ENCODING),
         .retry_after = value_of(h, FIELD_RETRY_AFTER),
         .content_disposition = value_of(h, FIELD_CONTENT_DISPOSITION),
+        .repr_digest = value_of(h, FIELD_REPR_DIGEST),
+        .content_md5 = value_of(h, FIELD_CONTENT_MD5),
         .repeated_length = h->length_wrong && !h->transfer_encoding,
         .retry_after_ns = -1,
     };

@@ -33,7 +33,7 @@ struct response {
     int64_t content_length; /* -1 = not announced */
     const char *location;   /* absolute redirect target, or NULL */
     const char *etag, *last_modified, *date, *content_range, *content_encoding, *retry_after,
-        *content_disposition; /* NULL = absent */
+        *content_disposition, *repr_digest, *content_md5; /* NULL = absent */
     bool repeated_length; /* Content-Length more than once with different values, or not a number */
     int64_t retry_after_ns;     /* parsed (RFC 9110 section 10.2.3), -1 = absent or not readable */
     const weir_header *headers; /* all, in order; filled only when the request asked for it */
@@ -66,14 +66,18 @@ struct transfer_ops {
 struct transfer_request {
     const char *url;
     const struct options
-        *options;         /* of the host; decides proxy, TLS, time-outs, credentials, headers */
+        *options;       /* of the host; decides proxy, TLS, time-outs, credentials, headers */
+    const char *method; /* NULL: GET, or POST where there is a body */
+    const void *body;   /* borrowed until on_end; NULL: none */
+    size_t body_size;
     const char *headers;  /* more headers: "Name: value" NUL ... NUL; NULL = none */
     bool own_origin;      /* options' credentials and headers of the run may go to this origin */
     int64_t range_from;   /* > 0: Range: bytes=N- */
     const char *if_range; /* validator, or NULL */
-    bool want_headers;    /* fill response.headers */
-    bool from_public;     /* the previous hop was a public address: a private one is refused */
-    bool is_redirect;     /* follows a redirect: a link-local address is refused */
+    const char *if_none_match, *if_modified_since; /* validators, or NULL (RFC 9110 section 13.1) */
+    bool want_headers;                             /* fill response.headers */
+    bool from_public; /* the previous hop was a public address: a private one is refused */
+    bool is_redirect; /* follows a redirect: a link-local address is refused */
 };
 
 status net_start(error *err); /* once a process, before anything else; reference counted */

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/checksum.h"
 #include "core/fs.h"
 #include "report/line_writer.h"
 #include "report/redact.h"
@@ -29,6 +30,8 @@ struct failed_list {
     bool keep_earlier;
     bool any;            /* the header has been written */
     bool with_size;      /* the header has a column "size" */
+    bool with_mirrors;   /* ... and "mirrors" */
+    unsigned digests;    /* ... and one for each kind whose bit is set */
     struct strbuf extra; /* names of further columns: each ends in NUL, and one more NUL */
     struct strbuf scratch;
 };
@@ -197,6 +200,15 @@ static void add_header(struct failed_list *f, const struct job *job)
     f->with_size = job->size >= 0;
     if (f->with_size)
         strbuf_adds(line, "\tsize");
+    struct checksum sum;
+    const char *digests = job_text(job, job->digests);
+    while (digests && checksum_list_next(&digests, &sum)) {
+        f->digests |= 1U << sum.kind;
+        strbuf_addf(line, "\t%s", checksum_name(sum.kind));
+    }
+    f->with_mirrors = job->mirrors != 0;
+    if (f->with_mirrors)
+        strbuf_adds(line, "\tmirrors");
     const char *extra = job_text(job, job->extra);
     while (extra && *extra) {
         const char *value = extra + strlen(extra) + 1;
@@ -207,6 +219,42 @@ static void add_header(struct failed_list *f, const struct job *job)
     }
     strbuf_addc(&f->extra, '\0');
     strbuf_addc(line, '\n');
+}
+
+static void add_digests(struct failed_list *f, const struct job *job)
+{
+    for (unsigned kind = 0; kind < CHECKSUM_KINDS; kind++) {
+        struct checksum sum;
+        const char *at = job_text(job, job->digests);
+        if (!(f->digests & 1U << kind))
+            continue;
+        strbuf_addc(&f->out.pending, '\t');
+        while (at && checksum_list_next(&at, &sum)) {
+            char hex[2 * CHECKSUM_MAX + 1];
+            if (sum.kind != (enum checksum_kind)kind)
+                continue;
+            checksum_hex(&sum, hex);
+            strbuf_adds(&f->out.pending, hex);
+        }
+    }
+}
+
+/* URLs with blanks between them. */
+static void add_mirrors(struct failed_list *f, const struct job *job)
+{
+    const char *url = job_text(job, job->mirrors);
+    char before = '\t';
+    if (!f->with_mirrors)
+        return;
+    if (!url)
+        strbuf_addc(&f->out.pending, '\t');
+    for (; url && *url; url += strlen(url) + 1) {
+        strbuf_addc(&f->out.pending, before);
+        strbuf_clear(&f->scratch);
+        redact_url(&f->scratch, span_of(url));
+        add_cell(&f->out.pending, (struct span){strbuf_text(&f->scratch), f->scratch.n});
+        before = ' ';
+    }
 }
 
 static void add_row(struct failed_list *f, const struct job *job)
@@ -223,6 +271,8 @@ static void add_row(struct failed_list *f, const struct job *job)
         strbuf_addc(line, '\t');
     if (f->with_size && job->size >= 0)
         strbuf_addf(line, "%lld", (long long)job->size);
+    add_digests(f, job);
+    add_mirrors(f, job);
     for (const char *name = strbuf_text(&f->extra); *name; name += strlen(name) + 1) {
         strbuf_addc(line, '\t');
         add_cell(line, span_of(extra_value(job_text(job, job->extra), name)));

@@ -142,6 +142,18 @@ static void add_number_or_null(struct strbuf *line, const char *key, int64_t val
         add_text(line, key, NULL);
 }
 
+/* "sha256=HEX" as {"sha256":"HEX"}. */
+static void add_digest(struct strbuf *line, const char *digest)
+{
+    size_t name = strcspn(digest, "=");
+    add_key(line, "digest");
+    strbuf_addc(line, '{');
+    strbuf_add_json(line, (struct span){digest, name});
+    strbuf_addc(line, ':');
+    strbuf_add_json(line, span_of(digest + name + (digest[name] == '=')));
+    strbuf_addc(line, '}');
+}
+
 static void add_line(struct report *r, const struct job *job, const weir_result *result)
 {
     struct strbuf *line = &r->out.pending;
@@ -157,6 +169,8 @@ static void add_line(struct report *r, const struct job *job, const weir_result 
     add_number(line, "resumed_from", result->resumed_from);
     add_number(line, "attempts", result->attempts);
     add_number(line, "ms", result->duration_ms);
+    if (result->digest)
+        add_digest(line, result->digest);
     if (result->lines_in || result->lines_out) {
         add_number(line, "lines_in", (int64_t)result->lines_in);
         add_number(line, "lines_out", (int64_t)result->lines_out);

@@ -21,7 +21,8 @@ status report_flush(struct report *r, error *err);
 status report_close(struct report *r, error *err); /* takes NULL */
 
 /* The list of failed records: TSV with a header, which `-i` takes again. The columns are url, name,
- * id; then size and the records' other columns when the first record that failed had them. Rows
+ * id; then size, digests, mirrors and the records' other columns when the first record that failed
+ * had them. Rows
  * gather in "PATH.new", which takes the name PATH at the end; after a run without failures no list
  * of that name remains. Control characters cannot occur in a normalised URL; in other cells they
  * are dropped. A file of that name that is no such list is never replaced: USAGE. */

@@ -49,6 +49,8 @@ struct sink_type {
     status (*write)(struct sink *s, const void *data, size_t size, error *err);
     /* For segments: at an offset, in any order. */
     status (*write_at)(struct sink *s, const void *data, size_t size, int64_t offset, error *err);
+    /* What was written at `offset`, all `size` bytes of it; NULL: cannot be read back. */
+    status (*read)(struct sink *s, void *out, size_t size, int64_t offset, error *err);
     /* Everything has been written: flush, set times and origin, make it ready to publish. mtime -1
      * = leave. */
     status (*seal)(struct sink *s, int64_t mtime, error *err);

@@ -520,6 +520,27 @@ static status file_write_at(struct sink *head, const void *data, size_t size, in
     return OK;
 }
 
+static status file_read(struct sink *head, void *out, size_t size, int64_t offset, error *err)
+{
+    struct file_sink *s = self(head);
+    char *p = out;
+    status st = s->fd < 0 ? fail(err, WEIR_USAGE, "%s: read before begin", s->spec.name)
+                          : file_flush(s, err);
+    while (!st && size > 0) {
+        ssize_t n = pread(s->fd, p, size, offset);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            st = file_fail(s, errno, "cannot be read", err);
+        else if (n == 0)
+            st = fail(err, WEIR_DISK, "%s/%s: ends at byte %lld, somebody else has cut it",
+                      s->env->dir, s->part, (long long)offset);
+        else
+            p += n, size -= (size_t)n, offset += n;
+    }
+    return st;
+}
+
 /* ---- the end ---- */
 
 static void free_buffer(struct file_sink *s)
@@ -538,6 +559,20 @@ static int release_rest(struct file_sink *s)
     return ftruncate(s->fd, s->flushed) < 0 ? errno : 0;
 }
 
+/* A file without it is asked for by its date. */
+static void keep_validators(const struct file_sink *s)
+{
+    struct strbuf text = {0};
+    const struct options *o = s->env->options;
+    bool wanted = o->save_on_exist == ON_EXIST_UPDATE || o->save_delete;
+    if (!wanted || s->spec.made_by || !s->held.url)
+        return;
+    provenance_format(&s->held, &text);
+    if (!text.failed)
+        fs_xattr_set(s->fd, KEPT_XATTR, text.p, text.n);
+    strbuf_free(&text);
+}
+
 static status file_seal(struct sink *head, int64_t mtime, error *err)
 {
     struct file_sink *s = self(head);
@@ -554,6 +589,7 @@ static status file_seal(struct sink *head, int64_t mtime, error *err)
         struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = (time_t)mtime}};
         futimens(s->fd, times); /* a file without its date is still the file */
     }
+    keep_validators(s);
     s->sealed = true;
     return OK;
 }
@@ -601,6 +637,7 @@ const struct sink_type sink_file = {
     .begin = file_begin,
     .write = file_write,
     .write_at = file_write_at,
+    .read = file_read,
     .seal = file_seal,
     .publish = sink_file_publish,
     .reset = file_reset,

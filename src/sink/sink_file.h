@@ -28,6 +28,8 @@
 #define ORIGIN_XATTR "user.xdg.origin.url"
 #define RECORD_XATTR_NAME "user.weir.resume"
 #define MADE_BY_XATTR "user.weir.made_by"
+/* What vouched for a file when it got its name, for the next --on-exist update. */
+#define KEPT_XATTR "user.weir.provenance"
 
 enum record_place { RECORD_NONE, RECORD_XATTR, RECORD_SIDECAR };
 
