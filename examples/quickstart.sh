@@ -65,8 +65,8 @@ wanted_packages() {
     *) matcher= ;;
     esac
     for package in libc6-dev libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev \
-        libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev \
-        libsimdjson-dev libjq-dev $matcher; do
+        libxxhash-dev libssl-dev libsqlite3-dev libisal-dev libzstd-dev liblzma-dev \
+        libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev libexpat1-dev $matcher; do
         has_package "$package" || echo "$package"
     done
 }

@@ -236,6 +236,7 @@ typedef struct weir_result {
     int http_status;         /* of the last response, 0 = none */
     int64_t bytes;           /* body bytes saved or delivered, those of earlier runs included */
     int64_t resumed_from;    /* bytes that an earlier run had already saved */
+    const char *digest;      /* "sha256=HEX" by which the body was checked, or NULL */
     int attempts;            /* requests started, redirect hops not counted */
     int64_t duration_ms;     /* from the first request to the end */
     bool unchecked;          /* skipped because the name exists, without evidence of its origin */
@@ -315,6 +316,12 @@ typedef enum weir_save {
                           descriptor of weir_engine_write_to_fd (a tee) */
 } weir_save;
 
+/* A digest that vouches for a body. */
+typedef struct weir_digest {
+    const char *algorithm; /* "sha256", "sha512", "sha1", "md5" or "crc32c" */
+    const char *hex;       /* hexadecimal digits of either case */
+} weir_digest;
+
 /* What goes in. Zero-initialise, then set `url`; everything else may stay 0. Copied by
  * weir_engine_add, except `callbacks` and `user`, which must live until on_end. */
 typedef struct weir_job {
@@ -322,6 +329,14 @@ typedef struct weir_job {
     const char *name;           /* file name below save.dir; NULL: save.name makes it */
     const char *id;             /* comes back in the result and the report */
     int64_t size;               /* expected bytes; 0 or less = unknown */
+    const char *const *mirrors; /* further URLs of the same file, the best first */
+    size_t mirror_count;
+    const weir_digest *digests; /* of the body as it is sent; the strongest one is checked, and
+                                   nothing else gets the file's name */
+    size_t digest_count;
+    const char *method; /* NULL: GET, or POST where there is a body */
+    const void *body;   /* of the request; sent again with every try */
+    size_t body_size;
     const weir_header *headers; /* request headers, for the URL's own origin only */
     size_t header_count;
     weir_save save;
@@ -347,11 +362,23 @@ WEIR_API void weir_engine_set_callbacks(weir_engine *engine, const weir_callback
  * has ended. A job for which this answered WEIR_OK gets its on_end, whatever happens. */
 WEIR_API weir_status weir_engine_add(weir_engine *engine, const weir_job *job, weir_error *err);
 
-/* Adds a list: a path, "-" for standard input, or an http(s) URL. `format` is "urls" or "tsv";
- * NULL: told by content. The list is opened here and read while the run goes on. .gz and .zst lists
- * are decompressed. */
+/* Adds a list: a path, "-" for standard input, or an http(s) URL. `format` is "urls",
+ * "tsv", "csv", "jsonl", "sums", "aria2", "metalink" or "pattern"; NULL: told by content. The list
+ * is opened here and read while the run goes on. .gz and .zst lists are decompressed. */
 WEIR_API weir_status weir_engine_add_source(weir_engine *engine, const char *list,
                                             const char *format, weir_error *err);
+
+/* Whether files are checked that are there already. */
+typedef enum weir_verify {
+    WEIR_VERIFY_OFF = 0,
+    WEIR_VERIFY_ONLY = 1, /* nothing is fetched: what is missing, or has not the size and the digest
+                             of the list, has failed with WEIR_CHECKSUM; what the list says nothing
+                             of is skipped as unchecked */
+    WEIR_VERIFY_REPAIR = 2 /* ... and is fetched */
+} weir_verify;
+
+/* Files are read by the workers: set run.workers to the number of processors. Before the run. */
+WEIR_API void weir_engine_set_verify(weir_engine *engine, weir_verify verify);
 
 /* Keeps the run open after all lists have ended, until weir_engine_finish: for programs that add
  * jobs from other threads. */
@@ -423,10 +450,12 @@ WEIR_API const char *weir_stage_name_at(size_t i, const char **help);
 WEIR_API void weir_engine_set_dry_run(weir_engine *engine, bool dry_run);
 
 typedef enum weir_event_kind {
-    WEIR_EVENT_RETRY,  /* a request failed and will be tried again; error says why */
-    WEIR_EVENT_HELD,   /* a host asked us to wait */
-    WEIR_EVENT_END,    /* a job ended; result is set. Follows on_end */
-    WEIR_EVENT_WARNING /* something worth a line; text is set */
+    WEIR_EVENT_RETRY,   /* a request failed and will be tried again; error says why */
+    WEIR_EVENT_HELD,    /* a host asked us to wait */
+    WEIR_EVENT_END,     /* a job ended; result is set. Follows on_end */
+    WEIR_EVENT_WARNING, /* something worth a line; text is set */
+    WEIR_EVENT_REMOVED  /* save.delete: a file was removed, in a dry run: would be; text is its name
+                         */
 } weir_event_kind;
 
 typedef struct weir_event {
@@ -435,7 +464,7 @@ typedef struct weir_event {
     const char *host;          /* WEIR_EVENT_HELD */
     int64_t wait_ms;           /* RETRY, HELD: time until the next try */
     int attempt;               /* RETRY: tries so far */
-    const char *text;          /* WARNING */
+    const char *text;          /* WARNING, REMOVED */
     const weir_error *error;   /* RETRY, HELD */
     const weir_result *result; /* END */
 } weir_event;
@@ -451,6 +480,7 @@ typedef struct weir_stats {
     uint64_t done, skipped, failed, retried;
     uint64_t unchecked;  /* part of skipped: exists, origin unknown */
     uint64_t duplicates; /* part of skipped: same URL earlier in the list */
+    uint64_t removed;    /* files that the lists no longer name (save.delete) */
     uint64_t lines_in, lines_out, bad_records, long_lines; /* of the files that have ended */
     int64_t bytes;                                         /* body bytes received in this run */
     int64_t bytes_known; /* sizes of the files that have begun, less what earlier runs had */
@@ -495,6 +525,49 @@ WEIR_API void weir_engine_cancel(weir_engine *engine);
 /* The process exit code for a summary: 0, 1, 3, 4, as documented for the command; 130 when
  * cancelled; 141 when the reader went away. */
 WEIR_API int weir_exit_code(const weir_summary *summary);
+
+/* ---------------------------------------------------------------------------------------------
+ * The journal: what became of each record
+ *
+ * A run with journal.path keeps it, and the next one goes on with it. Here it is read, also while a
+ * run writes it: what it tells is the state of the moment at which it was opened. One thread at a
+ * time.
+ */
+typedef struct weir_journal weir_journal;
+
+typedef struct weir_journal_totals {
+    const char *directory; /* save.dir of its runs, "" = they saved nothing; borrowed */
+    uint64_t done, failed;
+    uint64_t replacing; /* an existing file was being replaced when the run was stopped */
+    uint64_t failed_by_class[WEIR_STATUS_COUNT];
+    int64_t bytes;   /* of the files that are done */
+    int64_t last_ms; /* when the last record ended, since the epoch; 0 = none */
+} weir_journal_totals;
+
+/* Failures of one class, with one HTTP status, at one host. */
+typedef struct weir_journal_failures {
+    weir_status error_class;
+    int http_status;  /* 0 = none */
+    const char *host; /* with its port where the URL names one; borrowed until the next call */
+    uint64_t count;
+} weir_journal_failures;
+
+/* Reads the whole file, to see that it is sound. WEIR_INPUT: there is none. WEIR_CONFIG: it is no
+ * journal, of another format version, or damaged. */
+WEIR_API weir_status weir_journal_open(weir_journal **out, const char *path, weir_error *err);
+WEIR_API void weir_journal_close(weir_journal *journal);
+WEIR_API weir_status weir_journal_count(weir_journal *journal, weir_journal_totals *out,
+                                        weir_error *err);
+/* The next group of failures, the largest first. WEIR_END: no more; then they begin anew. */
+WEIR_API weir_status weir_journal_next_failures(weir_journal *journal, weir_journal_failures *out,
+                                                weir_error *err);
+/* Writes the failed records as a list, as report.failed does; "-" is standard output. Without one
+ * no list is written, and one of an earlier run is removed. *count (or NULL) is how many.
+ * WEIR_USAGE: a file of that name is no such list. */
+WEIR_API weir_status weir_journal_export_failed(weir_journal *journal, const char *path,
+                                                uint64_t *count, weir_error *err);
+/* Totals and groups of failures as one JSON object; *out is the caller's to release with free(). */
+WEIR_API weir_status weir_journal_json(weir_journal *journal, char **out, weir_error *err);
 
 /* ---------------------------------------------------------------------------------------------
  * One small body, in memory

@@ -72,11 +72,11 @@ static int words_of_flag(const char *word)
     struct flag f;
     if (word[1] == '-') {
         size_t n = strcspn(word + 2, "=");
-        bool wants = flag_find(&f, FOR_ALL, word + 2, n, 0) && flag_argument(&f);
+        bool wants = flag_find(&f, FOR_ANY, word + 2, n, 0) && flag_argument(&f);
         return wants && word[2 + n] != '=' ? 2 : 1;
     }
     for (const char *c = word + 1; *c; c++) {
-        if (flag_find(&f, FOR_ALL, NULL, 0, *c) && flag_argument(&f))
+        if (flag_find(&f, FOR_ANY, NULL, 0, *c) && flag_argument(&f))
             return c[1] ? 1 : 2;
     }
     return 1;
@@ -190,6 +190,18 @@ static bool take_lines_flag(struct parser *p, enum own_id id, const char *value,
     }
 }
 
+/* What it holds is judged where the URL is added. */
+static bool take_checksum(struct parser *p, const char *value)
+{
+    const char *sign = strchr(value, '=');
+    if (!sign || sign == value)
+        return refuse(p, "--checksum %s: write ALGO=HEX, such as sha256=9f86d081...", value);
+    free(p->a->checksum);
+    p->a->checksum = strndup(value, (size_t)(sign - value));
+    p->a->checksum_hex = sign + 1;
+    return p->a->checksum || refuse(p, "out of memory");
+}
+
 static bool take_own(struct parser *p, enum own_id id, const char *value, const char *shown)
 {
     struct arguments *a = p->a;
@@ -204,6 +216,12 @@ static bool take_own(struct parser *p, enum own_id id, const char *value, const 
             return refuse(p, "-o: the file name is empty");
         a->output = value;
         return true;
+    case OWN_REPAIR:
+        return a->repair = true;
+    case OWN_CHECKSUM:
+        return take_checksum(p, value);
+    case OWN_JSON:
+        return a->journal.json = true;
     case OWN_CONFIG:
         a->config_file = value;
         return true;
@@ -275,7 +293,7 @@ static bool refuse_flag(struct parser *p, const char *word, const char *shown, c
         return refuse(p, "%s: %s", shown, hint);
     if (p->a->command == COMMAND_FILTER && letter >= '0' && letter <= '9')
         return refuse(p, "%s: use -C N for N lines of context", word);
-    if (flag_find(&f, FOR_ALL, name, n, letter)) {
+    if (flag_find(&f, FOR_ANY, name, n, letter)) {
         enum command owner = COMMAND_GET;
         while (!(flag_commands(&f) & (1U << owner)))
             owner++;
@@ -361,7 +379,11 @@ static bool parse_word(struct parser *p, const char *word)
         a->topic = word;
         return true;
     }
-    if (a->command == COMMAND_HELP || a->command == COMMAND_CONFIG)
+    if (a->command == COMMAND_JOURNAL && !a->journal.file) {
+        a->journal.file = word;
+        return true;
+    }
+    if (a->command == COMMAND_HELP || a->command == COMMAND_CONFIG || a->command == COMMAND_JOURNAL)
         return refuse(p, "\"%s\" is one word too many here", word);
     if (has_scheme(word))
         a->urls[a->url_count++] = word;
@@ -420,6 +442,7 @@ void arguments_free(struct arguments *a)
     for (size_t i = 0; i < a->setting_count; i++)
         free(a->settings[i].name);
     free(a->settings);
+    free(a->checksum);
     free(a->urls);
     free(a->lists);
     free(a->filter.patterns);

@@ -44,6 +44,12 @@ struct jsonl_arguments {
     bool raw;
 };
 
+/* weir journal */
+struct journal_arguments {
+    const char *file; /* or NULL */
+    bool json;
+};
+
 struct arguments {
     enum command command;
     bool command_named; /* "weir get", not "weir URL" */
@@ -52,8 +58,12 @@ struct arguments {
     int verbose;
     const char *config_file; /* -c, or NULL */
     const char *output;      /* -o, or NULL */
+    char *checksum;          /* --checksum, cut at its '=': the algorithm; or NULL */
+    const char *checksum_hex;
     struct filter_arguments filter;
     struct jsonl_arguments jsonl;
+    struct journal_arguments journal;
+    bool repair; /* verify */
     const char **urls;
     size_t url_count;
     const char **lists;

@@ -16,6 +16,8 @@ enum {
 int cmd_get(const struct arguments *a);
 int cmd_filter(const struct arguments *a);
 int cmd_jsonl(const struct arguments *a);
+int cmd_verify(const struct arguments *a);
+int cmd_journal(const struct arguments *a);
 int cmd_config(const struct arguments *a);
 
 /* Prints the help of a command; of COMMAND_HELP: the list of commands, and the help of get. */

@@ -128,5 +128,10 @@ void messages_on_event(const weir_event *event, void *user)
         if (!m->quiet && event->text)
             screen_say(m->screen, TONE_WARNING, "%s", event->text);
         break;
+    case WEIR_EVENT_REMOVED:
+        if (!m->quiet && event->text)
+            screen_say(m->screen, TONE_NOTE, "%s %s", m->list_names ? "would remove" : "removed",
+                       event->text);
+        break;
     }
 }

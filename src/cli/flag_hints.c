@@ -173,9 +173,7 @@ static const struct hint hints[] = {
      "weir fetches what a list names; it does not crawl (--tree keeps the folders)"},
     {FOR_ALL, "--http2", "use -s http.version=2"},
     {FOR_ALL, "--segments", "fetching one file in ranges is not in this version"},
-    {FOR_ALL, "--checksum", "checksums are not in this version"},
-    {FOR_ALL, "--journal",
-     "the journal is not in this version; --report and --failed keep what happened"},
+
 };
 
 const char *flag_hint(enum command command, const char *word)

@@ -40,9 +40,16 @@ static const struct own_flag own_flags[] = {
      "run this jq program on each record; needed"},
     {OWN_RAW, FOR_JSONL, "raw", "raw-output", 0, NULL, "What is written",
      "write strings as their text, without quotes"},
+    {OWN_JSON, FOR_JOURNAL, "json", NULL, 0, NULL, "weir journal",
+     "print one JSON object instead, with all groups of failures"},
+    {OWN_REPAIR, FOR_VERIFY, "repair", NULL, 0, NULL, "What is checked",
+     "fetch what is missing or wrong; the list needs URLs for it"},
     {OWN_INPUT, FOR_ALL, "input", NULL, 'i', "FILE", "Input",
      "read URLs from a list (a file, a URL, or - for standard input); repeatable"},
-    {OWN_OUTPUT, FOR_ALL_BUT_LINES, "output", NULL, 'o', "NAME", "Where files go",
+    {OWN_CHECKSUM, FOR_GET | FOR_LINES | FOR_HELP, "checksum", NULL, 0, "ALGO=HEX", "Input",
+     "what the body of the one URL must have: sha256, sha512, sha1, md5 or crc32c; lists carry "
+     "their own"},
+    {OWN_OUTPUT, FOR_ALL_BUT_LINES & ~FOR_VERIFY, "output", NULL, 'o', "NAME", "Where files go",
      "file name for one URL; - writes all bodies to standard output in list order"},
     {OWN_OUTPUT, FOR_LINES, "output", NULL, 'o', "FILE", "Where results go",
      "write the results of all URLs to this file, which has its name when the run has ended; - for "
@@ -58,15 +65,15 @@ static const struct own_flag own_flags[] = {
     {OWN_NO_CONFIG, FOR_ALL, "no-config", NULL, 0, NULL, "General", "read no INI file"},
     {OWN_SET, FOR_ALL, "set", NULL, 's', "SECTION.KEY=VALUE", "General",
      "set any option; weir config lists them"},
-    {OWN_QUIET, FOR_ALL, "quiet", NULL, 'q', NULL, "General", "print errors only"},
+    {OWN_QUIET, FOR_ANY, "quiet", NULL, 'q', NULL, "General", "print errors only"},
     {OWN_VERBOSE, FOR_ALL & ~FOR_FILTER, "verbose", NULL, 'v', NULL, "General",
      "print retries, held hosts and every error"},
     {OWN_VERBOSE, FOR_FILTER, "verbose", NULL, 0, NULL, "General",
      "print retries, held hosts and every error, and what does the matching"},
     {OWN_INI, FOR_CONFIG, "ini", NULL, 0, NULL, "weir config",
      "print the values in force as an INI file"},
-    {OWN_HELP, FOR_ALL, "help", NULL, 'h', NULL, "General", "print this text"},
-    {OWN_VERSION, FOR_ALL, "version", NULL, 0, NULL, "General",
+    {OWN_HELP, FOR_ANY, "help", NULL, 'h', NULL, "General", "print this text"},
+    {OWN_VERSION, FOR_ANY, "version", NULL, 0, NULL, "General",
      "print the versions of weir and its libraries"},
 };
 
@@ -75,11 +82,10 @@ const struct own_flag *own_flag_at(size_t i)
     return i < sizeof own_flags / sizeof *own_flags ? &own_flags[i] : NULL;
 }
 
-static const char *const command_names[] = {[COMMAND_GET] = "get",
-                                            [COMMAND_FILTER] = "filter",
-                                            [COMMAND_JSONL] = "jsonl",
-                                            [COMMAND_CONFIG] = "config",
-                                            [COMMAND_HELP] = "help"};
+static const char *const command_names[] = {
+    [COMMAND_GET] = "get",       [COMMAND_FILTER] = "filter",   [COMMAND_JSONL] = "jsonl",
+    [COMMAND_VERIFY] = "verify", [COMMAND_JOURNAL] = "journal", [COMMAND_CONFIG] = "config",
+    [COMMAND_HELP] = "help"};
 
 const char *command_name(enum command command)
 {
@@ -103,6 +109,8 @@ unsigned option_commands(const weir_option *option)
         return FOR_LINES | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "jsonl") == 0)
         return FOR_JSONL | FOR_CONFIG | FOR_HELP;
+    if (strcmp(option->section, "report") == 0 && strcmp(option->key, "failed") == 0)
+        return FOR_ANY; /* in journal it is what FILE is asked for */
     return FOR_ALL;
 }
 

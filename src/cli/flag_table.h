@@ -9,21 +9,32 @@
 
 #include "weir/weir.h"
 
-enum command { COMMAND_GET, COMMAND_FILTER, COMMAND_JSONL, COMMAND_CONFIG, COMMAND_HELP };
+enum command {
+    COMMAND_GET,
+    COMMAND_FILTER,
+    COMMAND_JSONL,
+    COMMAND_VERIFY,
+    COMMAND_JOURNAL,
+    COMMAND_CONFIG,
+    COMMAND_HELP
+};
 
 /* Sets of commands. */
 enum {
     FOR_GET = 1 << COMMAND_GET,
     FOR_FILTER = 1 << COMMAND_FILTER,
     FOR_JSONL = 1 << COMMAND_JSONL,
+    FOR_VERIFY = 1 << COMMAND_VERIFY,
+    FOR_JOURNAL = 1 << COMMAND_JOURNAL,
     FOR_CONFIG = 1 << COMMAND_CONFIG,
     FOR_HELP = 1 << COMMAND_HELP,
     FOR_LINES = FOR_FILTER | FOR_JSONL,
-    FOR_ALL = FOR_GET | FOR_LINES | FOR_CONFIG | FOR_HELP,
+    FOR_ALL = FOR_GET | FOR_LINES | FOR_VERIFY | FOR_CONFIG | FOR_HELP, /* that take options */
+    FOR_ANY = FOR_ALL | FOR_JOURNAL,
     FOR_ALL_BUT_LINES = FOR_ALL & ~FOR_LINES
 };
 
-#define COMMAND_NAMES "get, filter, jsonl, config, help"
+#define COMMAND_NAMES "get, filter, jsonl, verify, journal, config, help"
 
 const char *command_name(enum command command);
 /* False: `word` is no command. */
@@ -31,6 +42,7 @@ bool command_by_name(const char *word, enum command *out);
 
 enum own_id {
     OWN_INPUT,
+    OWN_CHECKSUM,
     OWN_OUTPUT,
     OWN_IN_ORDER,
     OWN_MATCH,
@@ -48,6 +60,8 @@ enum own_id {
     OWN_WITH_URL,
     OWN_JQ,
     OWN_RAW,
+    OWN_REPAIR,
+    OWN_JSON,
     OWN_CONFIG,
     OWN_NO_CONFIG,
     OWN_SET,

@@ -19,12 +19,13 @@ static const struct {
     {"Which records", FOR_JSONL, {"jsonl", "filter"}},
     {"What is written", FOR_LINES, {NULL}},
     {"Input", FOR_ALL, {"input"}},
-    {"Where files go", FOR_GET, {"save"}},
+    {"What is checked", FOR_VERIFY, {NULL}},
+    {"Where files go", FOR_GET | FOR_VERIFY, {"save"}},
     {"Where results go", FOR_LINES, {"save"}},
     {"Limits", FOR_ALL, {"run", "limits"}},
     {"Retries", FOR_ALL, {"retry"}},
     {"Network", FOR_ALL, {"http"}},
-    {"Reports and progress", FOR_ALL, {"report", "progress"}},
+    {"Reports and progress", FOR_ALL, {"report", "progress", "journal"}},
     {"General", FOR_ALL, {NULL}},
 };
 
@@ -128,8 +129,9 @@ static void print_get(void)
 {
     printf("weir get [FLAGS] [URL...] [-i LIST]...\n"
            "  Saves the body of each URL to a file. \"weir URL\" means \"weir get URL\".\n"
-           "  A list has one URL a line, or is a TSV file whose first line names the\n"
-           "  columns (url, name, size, id); .gz and .zst lists are read as they are.\n"
+           "  A list has one URL a line, or is a manifest: TSV, CSV or JSONL with names,\n"
+           "  sizes and digests, sha256sum's output, an input file of aria2, a Metalink, or\n"
+           "  patterns as in shard_{000..999}.tar; .gz and .zst are read as they are.\n"
            "  What an earlier run has begun is continued; what exists is skipped.\n"
            "\n"
            "  weir https://example.org/a.iso        one file, into the current folder\n"
@@ -179,6 +181,48 @@ static void print_jsonl(void)
     print_exit_codes(true);
 }
 
+static void print_verify(void)
+{
+    printf("weir verify [FLAGS] -i MANIFEST -d DIR\n"
+           "  Compares the files in DIR with the sizes and digests of a manifest, on all\n"
+           "  processors, without the network. What the manifest says nothing of is counted as\n"
+           "  not checked.\n"
+           "\n"
+           "  weir verify -i SHA256SUMS -d mirror\n"
+           "  weir verify -i manifest.tsv -d mirror --repair   fetches what is missing or wrong\n");
+    print_flags(COMMAND_VERIFY);
+    printf("\nExit codes\n"
+           "  0    all that can be checked is right (after --repair: has been made right)\n"
+           "  1    some lines of the list cannot be read, or some files, or not be fetched\n"
+           "  2    the command line, the configuration or a list cannot be used\n"
+           "  3    local trouble stopped the run\n"
+           "  4    some files are missing or wrong\n"
+           "  130  interrupted\n");
+}
+
+static void print_journal(void)
+{
+    printf("weir journal [FLAGS] FILE\n"
+           "  Tells what the runs with --journal FILE did: how many records are done, and the\n"
+           "  failures by class and host. Also while a run goes on.\n"
+           "\n"
+           "  weir journal mirror.db\n"
+           "  weir journal mirror.db --failed again.tsv && weir -i again.tsv\n"
+           "\n");
+    for (size_t i = 0; own_flag_at(i); i++) {
+        const struct own_flag *own = own_flag_at(i);
+        if (own->id == OWN_JSON)
+            print_flag(own->letter, own->flag, own->arg, own->help);
+    }
+    print_flag(0, "failed", "FILE",
+               "write the records that have failed as a list that -i takes; "
+               "- for standard output");
+    printf("\nExit codes\n"
+           "  0    the journal could be read, whatever it tells\n"
+           "  2    there is no such file, it is no journal, or it is damaged\n"
+           "  3    the file or the list cannot be read or written\n");
+}
+
 static void print_config(void)
 {
     printf("weir config [FLAGS]\n"
@@ -196,6 +240,12 @@ static void print_config(void)
 void help_print(enum command topic)
 {
     switch (topic) {
+    case COMMAND_VERIFY:
+        print_verify();
+        return;
+    case COMMAND_JOURNAL:
+        print_journal();
+        return;
     case COMMAND_CONFIG:
         print_config();
         return;
@@ -213,6 +263,9 @@ void help_print(enum command topic)
                "                                keep the lines that match\n"
                "  weir jsonl --jq PROGRAM [URL...] [-i LIST]\n"
                "                                filter and reshape JSON records\n"
+               "  weir verify -i MANIFEST -d DIR\n"
+               "                                check what is on disk\n"
+               "  weir journal FILE             tell what runs with --journal did\n"
                "  weir config                   print every option, its value and its origin\n"
                "  weir help [COMMAND]           print this text, or that of one command\n\n",
                weir_version());

@@ -105,6 +105,10 @@ static int dispatch(const struct arguments *a)
         return cmd_filter(a);
     case COMMAND_JSONL:
         return cmd_jsonl(a);
+    case COMMAND_VERIFY:
+        return cmd_verify(a);
+    case COMMAND_JOURNAL:
+        return cmd_journal(a);
     case COMMAND_CONFIG:
         return cmd_config(a);
     case COMMAND_HELP:

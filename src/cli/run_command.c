@@ -108,6 +108,10 @@ static int check_usage(struct command_run *run)
                 run->type->no_work, name);
         return EXIT_USAGE;
     }
+    if (a->checksum && (a->url_count != 1 || a->list_count))
+        return usage_error(a->command,
+                           "--checksum is for one URL; a list carries its own (--format sums, or a "
+                           "column sha256)");
     run->style = choose_style(run);
     return check_outputs(run);
 }
@@ -179,7 +183,11 @@ static int add_work(struct command_run *run)
     const struct arguments *a = run->a;
     weir_error err;
     for (size_t i = 0; i < a->url_count; i++) {
-        weir_job job = {.url = a->urls[i], .name = run->target.name};
+        weir_digest digest = {a->checksum, a->checksum_hex};
+        weir_job job = {.url = a->urls[i],
+                        .name = run->target.name,
+                        .digests = &digest,
+                        .digest_count = a->checksum ? 1 : 0};
         weir_status st = weir_engine_add(run->engine, &job, &err);
         if (st)
             return fail_engine(run, st, &err);

@@ -63,10 +63,12 @@ static void print_arrived(struct screen *screen, const weir_summary *summary, en
     text_addf(&t, " in %s", show_duration(n, s->elapsed_ms));
     if (s->elapsed_ms > 0 && s->bytes > 0)
         text_addf(&t, " (%s)", show_speed(n, (double)s->bytes * 1000 / (double)s->elapsed_ms));
-    if (command != COMMAND_GET && summary->stopped_by == WEIR_OK)
+    if ((command == COMMAND_FILTER || command == COMMAND_JSONL) && summary->stopped_by == WEIR_OK)
         add_lines(&t, s, command);
     if (s->skipped)
         add_skipped(&t, s);
+    if (s->removed)
+        text_addf(&t, "   [removed %s]", show_count(n, s->removed));
     screen_say(screen, TONE_PLAIN, "%s", line);
 }
 

@@ -41,7 +41,7 @@ static inline bool status_set_has(const struct status_set *s, int code)
 }
 
 /* Choices, in the order of their text in options.def. */
-enum on_exist { ON_EXIST_SKIP, ON_EXIST_OVERWRITE, ON_EXIST_RENAME };
+enum on_exist { ON_EXIST_SKIP, ON_EXIST_OVERWRITE, ON_EXIST_RENAME, ON_EXIST_UPDATE };
 enum durability { DURABILITY_BATCH, DURABILITY_FILE, DURABILITY_NONE };
 enum http_version { HTTP_VERSION_1_0, HTTP_VERSION_1_1, HTTP_VERSION_2 }; /* 1.0|1.1|2 */
 enum preallocate { PREALLOCATE_AUTO, PREALLOCATE_NO };                    /* auto|no */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "codec/decoder.h"
+#include "core/checksum.h"
+#include "engine/journaling.h"
 #include "engine/plan.h"
 #include "engine/presence.h"
 #include "engine/redirect.h"
@@ -15,8 +17,11 @@ status admission_open(struct admission *a, struct weir_engine *engine, error *er
 {
     *a = (struct admission){.engine = engine};
     url_init(&a->url);
+    url_init(&a->mirror);
+    provenance_init(&a->kept);
     /* With the whole URL in the name, only the same URL can want it twice. */
-    if (!plan_saves_files(engine) || engine->options->save_tree)
+    bool meet = !engine->options->save_tree || engine->options->save_delete;
+    if (!plan_saves_files(engine) || !meet)
         return OK;
     if (engine->dirfd >= 0)
         a->before = presence_read(engine->dirfd);
@@ -29,6 +34,11 @@ void admission_close(struct admission *a)
     name_set_free(a->names);
     presence_free(a->before);
     url_free(&a->url);
+    url_free(&a->mirror);
+    provenance_free(&a->kept);
+    strbuf_free(&a->mirrors);
+    strbuf_free(&a->method);
+    strbuf_free(&a->list_name);
     strbuf_free(&a->name);
     strbuf_free(&a->other);
     strbuf_free(&a->origin);
@@ -37,17 +47,42 @@ void admission_close(struct admission *a)
     strbuf_free(&a->text);
 }
 
-static status read_url(struct admission *a, struct span text, error *err)
+static status read_url(struct admission *a, struct url *out, struct span text, error *err)
 {
     const struct options *o = a->engine->options;
-    status st = o->input_base_url ? url_resolve(&a->url, o->input_base_url, text, err)
-                                  : url_parse(&a->url, text, err);
+    status st = o->input_base_url ? url_resolve(out, o->input_base_url, text, err)
+                                  : url_parse(out, text, err);
     if (st)
         return st;
-    if (!protocol_allowed(o->http_protocols, a->url.scheme))
+    if (!protocol_allowed(o->http_protocols, out->scheme))
         return fail(err, WEIR_POLICY, "the scheme \"%.*s\" is not allowed; http.protocols is %s",
-                    (int)a->url.scheme.n, a->url.scheme.p, o->http_protocols);
+                    (int)out->scheme.n, out->scheme.p, o->http_protocols);
     return OK;
+}
+
+/* The first URL of a record that can be asked is its own, the others are its mirrors. Those that
+ * cannot (ftp, in many lists) are passed over, unless there is no other. */
+static status read_urls(struct admission *a, const struct candidate *c, error *err)
+{
+    error ignored;
+    bool found = false;
+    strbuf_clear(&a->mirrors);
+    status st = read_url(a, &a->url, c->url, err);
+    found = st == OK;
+    for (const char *p = c->mirrors.n ? c->mirrors.p : ""; *p; p += strlen(p) + 1) {
+        if (read_url(a, found ? &a->mirror : &a->url, span_of(p), &ignored))
+            continue;
+        if (found)
+            strbuf_add(&a->mirrors, a->mirror.text.p, a->mirror.text.n + 1);
+        found = true;
+    }
+    if (a->mirrors.n)
+        strbuf_addc(&a->mirrors, '\0');
+    if (a->mirrors.failed)
+        return fail(err, WEIR_NOMEM, "out of memory for the mirrors of a file");
+    if (found)
+        error_clear(err);
+    return found ? OK : st;
 }
 
 static const weir_callbacks *candidate_callbacks(const struct weir_engine *e,
@@ -153,6 +188,7 @@ static status next_free_name(struct admission *a, error *err)
 
 struct decision {
     bool duplicate, exists, unchecked, replace, fresh;
+    bool looked; /* the journal has decided */
 };
 
 /* What stands under the name already decides between fetching, skipping and another name. */
@@ -191,6 +227,11 @@ static status look_at_disk(struct admission *a, const struct candidate *c, struc
             d->replace = true;
             return OK;
         }
+        if (t == TARGET_SAME && on_exist == ON_EXIST_UPDATE) {
+            target_validators(a->engine->dirfd, strbuf_text(&a->name), &a->kept);
+            d->replace = true;
+            return OK;
+        }
         if (t != TARGET_OTHER) {
             d->exists = true;
             d->unchecked = t == TARGET_UNKNOWN;
@@ -206,13 +247,84 @@ static status look_at_disk(struct admission *a, const struct candidate *c, struc
     return fail(err, WEIR_NAME, "%s: files of other origins have this name", strbuf_text(&a->name));
 }
 
+static const char *span_text(struct strbuf *scratch, struct span s)
+{
+    if (!s.n)
+        return NULL;
+    strbuf_clear(scratch);
+    strbuf_add(scratch, s.p, s.n);
+    return strbuf_text(scratch);
+}
+
+/* The name that an earlier run gave it, where the list leaves it free. */
+static status take_known_name(struct admission *a, const char *path, bool *taken, error *err)
+{
+    *taken = strcmp(path, strbuf_text(&a->name)) == 0;
+    if (*taken || (a->names && name_set_claim(a->names, path, a->url.text.p) != NAME_FREE))
+        return OK;
+    strbuf_clear(&a->name);
+    strbuf_adds(&a->name, path);
+    *taken = true;
+    return a->name.failed ? fail(err, WEIR_NOMEM, "out of memory for a name") : OK;
+}
+
+/* The list wants another body now than the one that is there. */
+static bool wants_another(const struct candidate *c, const struct journal_entry *known)
+{
+    struct checksum sum;
+    if (c->size >= 0 && c->size != known->bytes)
+        return true;
+    for (const char *at = c->digests.n ? c->digests.p : NULL; checksum_list_next(&at, &sum);) {
+        const char *name = checksum_name(sum.kind);
+        char hex[2 * CHECKSUM_MAX + 1];
+        size_t n = strlen(name);
+        checksum_hex(&sum, hex);
+        if (known->digest && strncmp(known->digest, name, n) == 0 && known->digest[n] == '=' &&
+            strcmp(known->digest + n + 1, hex) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* What the journal says is done is skipped, or, with update, asked for by what vouches for it. */
+static status look_at_journal(struct admission *a, const struct candidate *c, struct decision *d,
+                              error *err)
+{
+    struct journal_entry entry;
+    enum known known;
+    bool taken = false;
+    const char *name = span_text(&a->list_name, c->name);
+    status st = journaling_knows(a->engine, a->url.text.p, name ? name : "", &known, &entry, err);
+    if (!st && known == KNOWN_DONE)
+        st = take_known_name(a, entry.path, &taken, err);
+    if (!st && known == KNOWN_REPLACING)
+        d->replace = d->looked = true;
+    if (st || !taken)
+        return st;
+    d->looked = true;
+    if (wants_another(c, &entry)) {
+        d->replace = true;
+        return OK;
+    }
+    if (a->engine->options->save_on_exist != ON_EXIST_UPDATE) {
+        d->exists = true;
+        return OK;
+    }
+    d->replace = true;
+    return provenance_copy(&a->kept, &entry.origin);
+}
+
 static status name_and_look(struct admission *a, const struct candidate *c, struct decision *d,
                             error *err)
 {
     status st = make_name(a, c, err);
     if (!st)
         st = claim_name(a, &d->duplicate, err);
-    if (!st && !d->duplicate)
+    if (!st && !d->duplicate && a->engine->journal)
+        st = look_at_journal(a, c, d, err);
+    if (d->looked)
+        return st;
+    if (!st && !d->duplicate && a->engine->verify == WEIR_VERIFY_OFF)
         st = look_at_disk(a, c, d, err);
     return st;
 }
@@ -227,22 +339,24 @@ static bool wants_file(const struct weir_engine *e, const struct candidate *c)
     return c->save == WEIR_SAVE_YES || (!cb->on_data && !cb->on_line && !cb->on_record);
 }
 
-static const char *span_text(struct strbuf *scratch, struct span s)
-{
-    if (!s.n)
-        return NULL;
-    strbuf_clear(scratch);
-    strbuf_add(scratch, s.p, s.n);
-    return strbuf_text(scratch);
-}
-
 static struct job *new_job(struct admission *a, const struct candidate *c, const char *url,
                            bool named)
 {
     struct job_text text = {.url = url,
                             .id = span_text(&a->text, c->id),
+                            .mirrors = a->mirrors.n ? a->mirrors.p : NULL,
+                            .mirrors_size = a->mirrors.n,
+                            .digests = c->digests.n ? c->digests.p : NULL,
+                            .digests_size = c->digests.n,
                             .headers = c->headers.n ? c->headers.p : NULL,
                             .headers_size = c->headers.n,
+                            .list_name =
+                                a->engine->journal ? span_text(&a->list_name, c->name) : NULL,
+                            .if_none_match = a->kept.etag,
+                            .if_modified_since = a->kept.last_modified,
+                            .method = c->method.n ? span_text(&a->method, c->method) : NULL,
+                            .body = c->body.p,
+                            .body_size = c->body.p ? c->body.n : 0,
                             .extra = c->extra.n ? c->extra.p : NULL,
                             .extra_size = c->extra.n};
     if (a->url.authority.n)
@@ -276,7 +390,8 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
 {
     struct decision d = {0};
     error_clear(err);
-    status st = read_url(a, c->url, err);
+    provenance_free(&a->kept);
+    status st = read_urls(a, c, err);
     if (st && st != WEIR_POLICY) {
         *verdict = WEIR_FAILED;
         return admit_unreadable(a, c->url, c->line);
@@ -296,6 +411,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
     struct job *job = new_job(a, c, a->url.text.p, named);
     if (!job)
         return NULL;
+    a->incomplete = a->incomplete || st != OK;
     job->to_file = named;
     job->save_body = named && c->save == WEIR_SAVE_BODY;
     job->named = c->name.n > 0;
@@ -315,6 +431,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
 
 struct job *admit_unreadable(struct admission *a, struct span text, uint64_t line)
 {
+    a->incomplete = true;
     strbuf_clear(&a->base);
     strbuf_add_printable(&a->base, (struct span){text.p, text.n > 512 ? 512 : text.n});
     struct job_text parts = {.url = strbuf_text(&a->base)};

@@ -4,6 +4,7 @@
 #ifndef WEIR_ENGINE_ADMISSION_H
 #define WEIR_ENGINE_ADMISSION_H
 
+#include "core/provenance.h"
 #include "core/text.h"
 #include "engine/outcome.h"
 #include "engine/run.h"
@@ -11,7 +12,11 @@
 
 struct candidate {
     struct span url, name, id;
+    struct span mirrors; /* further URLs: URL NUL ... NUL */
+    struct span digests; /* a list of checksum.h */
     struct span headers; /* "Name: value" NUL ... NUL */
+    struct span method;  /* n == 0: the usual one */
+    struct span body;    /* p NULL: none */
     struct span extra;
     int64_t size;
     uint64_t line;
@@ -26,7 +31,13 @@ struct admission {
     struct name_set *names;  /* NULL: names cannot meet, or nothing is saved */
     struct presence *before; /* the run; NULL: not known, or of no use without `names` */
     uint64_t next_index;
+    bool incomplete; /* a line or a list could not be read: not all names are known */
+    bool from_list;  /* some record came of a list */
     struct url url;
+    struct url mirror;
+    struct strbuf mirrors; /* of the record: those that can be asked, normalised */
+    struct strbuf method, list_name;
+    struct provenance kept; /* of a file that may be replaced where it has changed */
     struct strbuf name, other, origin, made_by, base, text;
 };
 

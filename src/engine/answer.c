@@ -8,6 +8,7 @@
 
 #include "engine/disposition.h"
 #include "engine/fetch.h"
+#include "engine/mirror.h"
 #include "engine/range.h"
 #include "engine/redirect.h"
 
@@ -74,6 +75,7 @@ static enum body_verdict redirect(struct fetch *f, const struct response *r)
     if (!r->location)
         return cut(f, fail(&f->verdict, WEIR_REDIRECT, "the server answered %d without a Location",
                            r->http_status));
+    f->to_get = f->to_get || r->http_status <= 303;
     f->location = copy(r->location);
     if (!f->location)
         return cut(f, fail(&f->verdict, WEIR_NOMEM, "out of memory"));
@@ -99,7 +101,7 @@ static status keep_validators(struct fetch *f, const struct response *r, int64_t
     struct provenance p;
     provenance_init(&p);
     struct strbuf url = {0};
-    url_without_secrets(&url, job_text(f->job, f->job->url));
+    url_without_secrets(&url, job_url_at(f->job, f->job->mirror));
     p.url = url.p;
     p.etag = copy(r->etag);
     p.last_modified = copy(r->last_modified);
@@ -226,6 +228,8 @@ static status begin_body(struct fetch *f, const struct response *r, enum range_v
     if (range == RANGE_WHOLE) {
         st = keep_validators(f, r, size);
         if (!st && !f->replaying)
+            st = check_begin(&f->check, r, &f->verdict);
+        if (!st && !f->replaying)
             st = tell_coding(f, r);
         if (st)
             return st;
@@ -252,10 +256,16 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
     f->retry_after_ns = r->retry_after_ns;
     if (redirect_status(r->http_status))
         return redirect(f, r);
+    if (r->http_status == 304 && f->conditional) {
+        f->skip = true;
+        return BODY_DRAIN;
+    }
     bool refused_range = r->http_status == 416 && f->asked_from > 0;
     if (r->http_status != 200 && r->http_status != 203 && r->http_status != 206 && !refused_range)
         return refuse(f, r);
     struct range_wanted wanted = {f->asked_from, f->held.size, f->held.etag, f->held.last_modified};
+    if (f->held_elsewhere) /* its validators are another server's; size and digest vouch */
+        wanted.etag = wanted.last_modified = NULL;
     struct range_answer answer = {r->http_status, r->content_length, r->content_range, r->etag,
                                   r->last_modified};
     int64_t size = -1, until = -1;

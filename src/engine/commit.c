@@ -1,5 +1,6 @@
 /* The commit thread; see commit.h. Only `inbox` and what stands beside it is shared. */
 #include "engine/commit.h"
+#include "engine/journaling.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -87,13 +88,14 @@ void commit_event(struct commit *c, weir_event_kind kind, const char *text, cons
 static void deliver_event(struct commit *c, const struct outcome *o)
 {
     struct weir_engine *e = c->engine;
-    weir_event event = {.kind = o->event,
-                        .url = o->event == WEIR_EVENT_RETRY ? o->text : NULL,
-                        .text = o->event == WEIR_EVENT_WARNING ? o->text : NULL,
-                        .host = o->host,
-                        .wait_ms = o->wait_ms,
-                        .attempt = o->attempt,
-                        .error = o->error};
+    weir_event event = {
+        .kind = o->event,
+        .url = o->event == WEIR_EVENT_RETRY ? o->text : NULL,
+        .text = o->event == WEIR_EVENT_WARNING || o->event == WEIR_EVENT_REMOVED ? o->text : NULL,
+        .host = o->host,
+        .wait_ms = o->wait_ms,
+        .attempt = o->attempt,
+        .error = o->error};
     e->on_event(&event, e->event_user);
 }
 
@@ -138,6 +140,7 @@ static void fill_result(weir_result *r, const struct outcome *o, const error *no
                        .bytes = o->bytes,
                        .resumed_from = o->resumed_from,
                        .attempts = (int)job->attempts,
+                       .digest = o->digest,
                        .unchecked = job->unchecked,
                        .duplicate = job->duplicate,
                        .error = o->error ? o->error : none};
@@ -226,6 +229,28 @@ static void finish(struct commit *c, struct outcome *o)
     run_finished(e);
 }
 
+static void fail_outcome(struct outcome *o, const error *err)
+{
+    if (!err->status)
+        return;
+    o->result = WEIR_FAILED;
+    outcome_set_error(o, err);
+}
+
+/* The journal comes last: what it holds is done, and what it cannot hold is not acknowledged. */
+static void put_down(struct commit *c, struct outcome **run, size_t n)
+{
+    error err;
+    status st = OK;
+    for (size_t i = 0; i < n && !st; i++)
+        st = journaling_put(c->engine, run[i], &err);
+    if (!st)
+        st = journaling_commit(c->engine, &err);
+    keep_write_error(c, st, &err);
+    for (size_t i = 0; i < n && st; i++)
+        fail_outcome(run[i], &err);
+}
+
 static void publish_run(struct commit *c, struct outcome **run, size_t n)
 {
     struct sink *sinks[GROUP_FILES];
@@ -242,22 +267,24 @@ static void publish_run(struct commit *c, struct outcome **run, size_t n)
         sinks[i] = run[i]->sink;
     const struct sink_type *type = sinks[0]->type;
     const struct sink_env *env = type == &sink_file ? &c->engine->file_env : &c->engine->stream_env;
-    type->publish(sinks, n, env, errs ? errs : &one);
+    error journal_error;
+    status intended = journaling_intend(c->engine, run, n, &journal_error);
+    if (!intended)
+        type->publish(sinks, n, env, errs ? errs : &one);
     for (size_t i = 0; i < n; i++) {
         error tee_error;
-        const error *err = errs ? &errs[i] : &one;
+        const error *err = intended ? &journal_error : errs ? &errs[i] : &one;
         if (!err->status && run[i]->tee) {
             run[i]->tee->type->publish(&run[i]->tee, 1, &c->engine->stream_env, &tee_error);
             err = &tee_error;
         }
-        if (err->status) {
-            run[i]->result = WEIR_FAILED;
-            outcome_set_error(run[i], err);
-        }
+        fail_outcome(run[i], err);
         type->close(run[i]->sink);
         run[i]->sink = NULL;
-        finish(c, run[i]);
     }
+    put_down(c, run, n);
+    for (size_t i = 0; i < n; i++)
+        finish(c, run[i]);
     free(errs);
 }
 
@@ -278,6 +305,7 @@ static void publish_group(struct commit *c)
 static void flush_reports(struct commit *c)
 {
     error err;
+    keep_write_error(c, journaling_commit(c->engine, &err), &err);
     if (c->report)
         keep_write_error(c, report_flush(c->report, &err), &err);
     if (c->failed)
@@ -292,6 +320,8 @@ static void take(struct commit *c, struct outcome *o)
         return;
     }
     if (!o->sink) {
+        error err;
+        keep_write_error(c, journaling_put(c->engine, o, &err), &err);
         finish(c, o);
         return;
     }

@@ -103,6 +103,7 @@ static status take(struct fetch *f, const char *data, size_t size)
         st = f->sink->type->write(f->sink, data, size, &f->verdict);
     if (st)
         return st;
+    check_add(&f->check, data, size);
     f->offset += (int64_t)size;
     f->delivered = true;
     atomic_store_explicit(&f->shown_offset, f->offset, memory_order_relaxed);

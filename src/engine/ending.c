@@ -10,6 +10,7 @@
 
 #include "engine/commit.h"
 #include "engine/fetch.h"
+#include "engine/mirror.h"
 #include "engine/redirect.h"
 #include "engine/retry.h"
 #include "net/address.h"
@@ -77,6 +78,10 @@ static void post(struct fetch *f, weir_outcome result)
     note_counts(f);
     o->final_url = f->url;
     f->url = NULL;
+    if (!o->final_url && f->job->mirror)
+        o->final_url = strdup(job_url_at(f->job, f->job->mirror));
+    if (result == WEIR_DONE && !o->digest)
+        o->digest = check_text(&f->check);
     f->outcome = NULL;
     f->job = NULL;
     fetch_free(f);
@@ -105,11 +110,18 @@ static void complete(struct fetch *f)
     if (!st && f->body)
         st = f->body->type->seal(f->body, f->mtime, &err);
     atomic_store_explicit(&f->worker->engine->starved_since, 0, memory_order_relaxed);
+    if (f->job->mirrors)
+        mirror_board_served(f->worker->engine->mirrors, f->job->host->authority,
+                            f->offset - f->attempt_from, clock_now() - f->attempt_started);
     free_slot_as(f, HOST_ANSWERED);
     if (st) {
         f->verdict = err;
         post_failure(f, st);
         return;
+    }
+    if (f->worker->engine->journal && !f->shaped) {
+        f->outcome->held = f->held;
+        provenance_init(&f->held);
     }
     f->outcome->sink = f->body ? f->body : f->sink;
     f->outcome->tee = f->body ? f->sink : NULL;
@@ -122,7 +134,7 @@ static void complete(struct fetch *f)
 static bool keep_waiting(struct fetch *f)
 {
     struct weir_engine *e = f->worker->engine;
-    if (f->url || f->no_range || fetch_must_replay(f))
+    if (f->url || f->no_range || f->refused || fetch_must_replay(f))
         return true;
     if (f->offset == 0 && !f->begun)
         return false;
@@ -149,42 +161,114 @@ static void put_back(struct fetch *f, const char *authority, uint64_t at)
     queue_put_later(e->queue, job, authority, at);
 }
 
-static void try_again(struct fetch *f, uint64_t at, uint64_t now)
+/* No byte of a body that was refused as a whole is gone on with. The offset stays: so the next
+ * answer is seen to start again. */
+static void discard_body(struct fetch *f)
+{
+    struct sink *sinks[] = {f->sink, f->body};
+    error ignored;
+    provenance_free(&f->held);
+    for (size_t i = 0; i < 2; i++)
+        if (sinks[i] && sinks[i]->type->reset)
+            sinks[i]->type->reset(sinks[i], &ignored);
+}
+
+/* `failed` is the URL that was asked. */
+static void try_again(struct fetch *f, const char *failed, uint64_t at, uint64_t now)
 {
     struct weir_engine *e = f->worker->engine;
-    const char *url = job_text(f->job, f->job->url);
+    struct strbuf lane = {0};
     atomic_fetch_add_explicit(&e->counters.retried, 1, memory_order_relaxed);
-    commit_event(e->commit, WEIR_EVENT_RETRY, url, NULL,
+    commit_event(e->commit, WEIR_EVENT_RETRY, failed, NULL,
                  at > now ? (int64_t)(at - now) / NS_PER_MS : 0, (int)f->job->attempts,
                  &f->verdict);
     /* An attempt begins at the first URL: where it led may have changed. */
-    bool hopped = f->url != NULL;
+    if (f->url || f->job->mirrors)
+        fetch_lane(f, &lane);
     free(f->url);
     f->url = NULL;
     f->from_public = false;
     f->job->hops = 0;
-    put_back(f, hopped ? job_text(f->job, f->job->authority) : NULL, at);
+    put_back(f, lane.n ? strbuf_text(&lane) : NULL, at);
+    strbuf_free(&lane);
+}
+
+void fetch_rechecked(struct fetch *f, status st, const error *err)
+{
+    struct weir_engine *e = f->worker->engine;
+    f->recheck.done = true;
+    f->offset = f->recheck.size;
+    if (!st) {
+        f->outcome->digest = check_text(&f->recheck.check);
+        f->job->unchecked = !f->recheck.check.wants && f->job->size < 0;
+    }
+    recheck_close(&f->recheck);
+    if (st == WEIR_CHECKSUM && e->verify == WEIR_VERIFY_REPAIR) {
+        f->offset = 0;
+        f->job->overwrite = true;
+        fetch_go(f);
+        return;
+    }
+    free_slot_as(f, HOST_SILENT);
+    if (st) {
+        f->verdict = *err;
+        post_failure(f, st);
+    } else {
+        post(f, f->job->unchecked ? WEIR_SKIPPED : WEIR_DONE);
+    }
+}
+
+void fetch_change_lane(struct fetch *f)
+{
+    struct strbuf lane = {0};
+    fetch_lane(f, &lane);
+    free_slot_as(f, HOST_SILENT);
+    put_back(f, strbuf_text(&lane), 0);
+    strbuf_free(&lane);
+}
+
+static void note_mirror(struct fetch *f, const struct retry_decision *d)
+{
+    struct mirror_board *board = f->worker->engine->mirrors;
+    if (!f->job->mirrors)
+        return;
+    if (d->host.verdict == HOST_UNREACHABLE || d->host.verdict == HOST_REFUSED ||
+        f->http_status >= 500)
+        mirror_board_failed(board, f->job->host->authority);
 }
 
 static void judge_failure(struct fetch *f, bool answered)
 {
     struct weir_engine *e = f->worker->engine;
     uint64_t now = clock_now();
+    bool gone = fetch_must_replay(f); /* what was refused cannot be taken back */
+    f->job->refused += f->refused;
     struct retry_facts facts = {.outcome = f->verdict.status,
                                 .http_status = f->http_status,
                                 .answered = answered,
                                 .retry_after_ns = f->retry_after_ns,
                                 .attempts = f->job->attempts,
-                                .progressed = f->offset > f->attempt_from};
+                                .progressed = f->offset > f->attempt_from,
+                                .refused = f->refused && !gone,
+                                .refusals = f->job->refused,
+                                .others = f->refused && gone ? 0 : fetch_other_mirrors(f),
+                                .urls = (uint32_t)job_url_count(f->job)};
     struct retry_decision d = retry_decide(&facts, f->job->host->options, now, &f->worker->rng);
-    if (f->job->host_is_down) {
+    note_mirror(f, &d);
+    if (f->job->host_is_down && d.action != RETRY_ELSEWHERE) {
         d.action = RETRY_GIVE_UP;
         d.outcome = f->verdict.status;
-        d.host = (struct host_report){.verdict = HOST_SILENT};
     }
+    if (f->job->host_is_down)
+        d.host = (struct host_report){.verdict = HOST_SILENT};
+    if (f->refused)
+        discard_body(f);
+    const char *failed = job_url_at(f->job, f->job->mirror);
+    if (d.action == RETRY_ELSEWHERE && !fetch_move_on(f, d.dead))
+        d.action = RETRY_GIVE_UP;
     free_slot(f, &d.host);
-    if (d.action == RETRY_AT && !run_stopping(e))
-        try_again(f, d.at, now);
+    if (d.action != RETRY_GIVE_UP && !run_stopping(e))
+        try_again(f, failed, d.at, now);
     else
         post_failure(f, d.outcome);
 }
@@ -223,7 +307,7 @@ static void wait_for_descriptors(struct fetch *f)
 static status next_hop(struct fetch *f, const struct transfer_result *result,
                        struct strbuf *authority)
 {
-    const char *here = f->url ? f->url : job_text(f->job, f->job->url);
+    const char *here = f->url ? f->url : job_url_at(f->job, f->job->mirror);
     struct url from, to;
     url_init(&from);
     url_init(&to);
@@ -279,10 +363,14 @@ static status check_whole(struct fetch *f)
     if (size >= 0 && f->offset != size)
         return fail(&f->verdict, WEIR_TRUNCATED, "the body ended at byte %lld of %lld",
                     (long long)f->offset, (long long)size);
+    status st = OK;
     if (f->job->size >= 0 && f->offset != f->job->size)
-        return fail(&f->verdict, WEIR_CHECKSUM, "the body has %lld bytes, the list says %lld",
-                    (long long)f->offset, (long long)f->job->size);
-    return OK;
+        st = fail(&f->verdict, WEIR_CHECKSUM, "the body has %lld bytes, the list says %lld",
+                  (long long)f->offset, (long long)f->job->size);
+    if (!st)
+        st = check_whole_body(&f->check, &f->verdict);
+    f->refused = st != OK;
+    return st;
 }
 
 /* The kept part was of no use: asked again at once, in full, at no cost of attempts. */
@@ -290,19 +378,21 @@ static void restart(struct fetch *f)
 {
     free_slot_as(f, HOST_ANSWERED);
     f->job->attempts--;
-    bool hopped = f->url != NULL;
+    struct strbuf lane = {0};
+    if (f->url)
+        fetch_lane(f, &lane);
     free(f->url);
     f->url = NULL;
     f->job->hops = 0;
-    put_back(f, hopped ? job_text(f->job, f->job->authority) : NULL, 0);
+    put_back(f, lane.n ? strbuf_text(&lane) : NULL, 0);
+    strbuf_free(&lane);
 }
 
-/* The server's name for it led to a file that is there already. */
+/* The server's name for it led to a file that is there already, or what is there is still right. */
 static void post_skipped(struct fetch *f)
 {
     free_slot_as(f, HOST_ANSWERED);
-    f->sink->type->close(f->sink);
-    f->sink = NULL;
+    fetch_let_go_sinks(f, true);
     post(f, WEIR_SKIPPED);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "core/checksum.h"
 #include "engine/commit.h"
 #include "engine/filters.h"
 #include "engine/input.h"
@@ -95,6 +96,11 @@ void weir_engine_set_dry_run(weir_engine *e, bool dry_run)
     e->dry_run = dry_run;
 }
 
+void weir_engine_set_verify(weir_engine *e, weir_verify verify)
+{
+    e->verify = verify;
+}
+
 void engine_without_reports(struct weir_engine *e)
 {
     e->no_reports = true;
@@ -158,23 +164,69 @@ weir_status weir_engine_add_source(weir_engine *e, const char *list, const char 
 /* ---- jobs that a program adds ---- */
 
 /* The text of a job as it came, for the feeder to name; `to_file` carries the wish to save. */
-static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks,
-                           weir_save engine_save)
+/* The lists of a job as text: NUL behind each item, and one more at the end. */
+static void pack_headers(struct strbuf *out, const weir_job *job)
 {
-    struct strbuf headers = {0};
     for (size_t i = 0; i < job->header_count; i++) {
-        strbuf_addf(&headers, "%s: %s", job->headers[i].name, job->headers[i].value);
-        strbuf_addc(&headers, '\0');
+        strbuf_addf(out, "%s: %s", job->headers[i].name, job->headers[i].value);
+        strbuf_addc(out, '\0');
     }
-    if (headers.n)
-        strbuf_addc(&headers, '\0');
+    if (out->n)
+        strbuf_addc(out, '\0');
+}
+
+static void pack_mirrors(struct strbuf *out, const weir_job *job)
+{
+    for (size_t i = 0; i < job->mirror_count; i++)
+        strbuf_add(out, job->mirrors[i], strlen(job->mirrors[i]) + 1);
+    if (out->n)
+        strbuf_addc(out, '\0');
+}
+
+static status pack_digests(struct strbuf *out, const weir_job *job, error *err)
+{
+    for (size_t i = 0; i < job->digest_count; i++) {
+        const weir_digest *d = &job->digests[i];
+        struct checksum c;
+        enum checksum_kind kind;
+        if (!d->algorithm || !d->hex || !checksum_named(span_of(d->algorithm), &kind))
+            return fail(err, WEIR_USAGE,
+                        "%s: the digest algorithm \"%s\" is none of sha256, sha512, sha1, md5, "
+                        "crc32c",
+                        job->url, d->algorithm ? d->algorithm : "");
+        status st = checksum_parse(&c, kind, span_of(d->hex), err);
+        if (!st)
+            st = checksum_list_add(out, &c, err);
+        if (st)
+            return st;
+    }
+    if (out->n)
+        strbuf_addc(out, '\0');
+    return OK;
+}
+
+static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks,
+                           weir_save engine_save, struct strbuf *digests)
+{
+    struct strbuf headers = {0}, mirrors = {0};
+    pack_headers(&headers, job);
+    pack_mirrors(&mirrors, job);
     struct job_text text = {.url = job->url,
                             .name = job->name,
                             .id = job->id,
+                            .mirrors = mirrors.n ? mirrors.p : NULL,
+                            .mirrors_size = mirrors.n,
+                            .digests = digests->n ? digests->p : NULL,
+                            .digests_size = digests->n,
                             .headers = headers.n ? headers.p : NULL,
-                            .headers_size = headers.n};
-    struct job *raw = headers.failed ? NULL : job_new(&text);
+                            .headers_size = headers.n,
+                            .method = job->method,
+                            .body = job->body,
+                            .body_size = job->body ? job->body_size : 0};
+    bool failed = headers.failed || mirrors.failed || digests->failed;
+    struct job *raw = failed ? NULL : job_new(&text);
     strbuf_free(&headers);
+    strbuf_free(&mirrors);
     if (!raw)
         return NULL;
     raw->size = job->size > 0 ? job->size : -1;
@@ -237,7 +289,15 @@ weir_status weir_engine_add(weir_engine *e, const weir_job *job, weir_error *err
     status st = check_job(e, job, err);
     if (st)
         return st;
-    struct job *raw = raw_job(job, job->callbacks ? job->callbacks : &e->callbacks, e->save);
+    struct strbuf digests = {0};
+    st = pack_digests(&digests, job, err);
+    if (st) {
+        strbuf_free(&digests);
+        return st;
+    }
+    const weir_callbacks *callbacks = job->callbacks ? job->callbacks : &e->callbacks;
+    struct job *raw = raw_job(job, callbacks, e->save, &digests);
+    strbuf_free(&digests);
     if (!raw)
         return fail(err, WEIR_NOMEM, "out of memory");
     if (job->callbacks)
@@ -340,6 +400,7 @@ void weir_engine_stats(weir_engine *e, weir_stats *out)
                         .bytes_known = atomic_load_explicit(&n->bytes_known, memory_order_relaxed),
                         .lines_in = atomic_load_explicit(&n->lines_in, memory_order_relaxed),
                         .lines_out = atomic_load_explicit(&n->lines_out, memory_order_relaxed),
+                        .removed = atomic_load_explicit(&n->removed, memory_order_relaxed),
                         .bad_records = atomic_load_explicit(&n->bad_records, memory_order_relaxed),
                         .long_lines = atomic_load_explicit(&n->long_lines, memory_order_relaxed)};
     pthread_mutex_lock(&e->lock);

@@ -7,6 +7,7 @@
 #include "engine/commit.h"
 #include "engine/input.h"
 #include "engine/plan.h"
+#include "engine/removal.h"
 
 /* The queue was closed before it took the job, which ends as not done. */
 static status end_outside(struct weir_engine *e, struct job *job)
@@ -126,7 +127,11 @@ static status feed_added(struct admission *a)
         struct candidate c = {.url = span_of(job_text(raw, raw->url)),
                               .name = span_of(job_text(raw, raw->name)),
                               .id = span_of(job_text(raw, raw->id)),
+                              .mirrors = packed_span(raw, raw->mirrors),
+                              .digests = packed_span(raw, raw->digests),
                               .headers = packed_span(raw, raw->headers),
+                              .method = span_of(job_text(raw, raw->method)),
+                              .body = {job_text(raw, raw->body), raw->body_size},
                               .size = raw->size,
                               .save = raw->save_body ? WEIR_SAVE_BODY
                                       : raw->to_file ? WEIR_SAVE_YES
@@ -151,9 +156,17 @@ static bool has_added(struct weir_engine *e)
 
 static status feed_record(struct admission *a, const struct record *r)
 {
+    a->from_list = true;
+    if (r->warning)
+        commit_event(a->engine->commit, WEIR_EVENT_WARNING, r->warning, NULL, 0, 0, NULL);
     struct candidate c = {.url = r->url,
                           .name = r->name,
                           .id = r->id,
+                          .mirrors = r->mirrors,
+                          .digests = r->digests,
+                          .headers = r->headers,
+                          .method = r->method,
+                          .body = r->body,
                           .extra = r->extra,
                           .size = r->size,
                           .line = r->line};
@@ -209,6 +222,26 @@ static status feed_until_finished(struct admission *a)
     }
 }
 
+/* Only after a run that has come to its end, over lists that could be read whole. */
+static void remove_unnamed(struct admission *a)
+{
+    struct weir_engine *e = a->engine;
+    error err;
+    if (run_stopping(e))
+        return;
+    if (a->incomplete || !a->from_list) {
+        commit_event(e->commit, WEIR_EVENT_WARNING,
+                     a->incomplete ? "nothing is removed (--delete): not all lines of the lists "
+                                     "could be read"
+                                   : "nothing is removed (--delete): no list names what is to stay",
+                     NULL, 0, 0, NULL);
+        return;
+    }
+    status st = removal_run(a, &err);
+    if (st)
+        run_stop(e, st, &err);
+}
+
 void *feeder_main(void *arg)
 {
     struct weir_engine *e = arg;
@@ -221,8 +254,8 @@ void *feeder_main(void *arg)
         st = feed_added(&a);
     for (struct input *input = e->inputs; input && !st && !run_stopping(e); input = input->next)
         st = feed_list(&a, input);
-    if (!st)
-        feed_until_finished(&a);
+    if (!st && feed_until_finished(&a) == OK && e->options->save_delete)
+        remove_unnamed(&a);
     admission_close(&a);
     queue_end_of_input(e->queue);
     return NULL;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/commit.h"
+#include "engine/mirror.h"
 #include "engine/plan.h"
 #include "net/url.h"
 
@@ -48,8 +49,10 @@ static void forget_pauses(struct fetch *f)
         leave_list(&f->worker->paused, f);
     if (f->is_blocked)
         leave_list(&f->worker->blocked, f);
+    if (f->is_reading)
+        leave_list(&f->worker->reading, f);
     f->resume_at = 0;
-    f->is_blocked = false;
+    f->is_blocked = f->is_reading = false;
 }
 
 bool fetch_gives_away(const struct fetch *f)
@@ -81,6 +84,7 @@ static struct fetch *fetch_new(struct worker *w, struct job *job)
     f->callbacks = job->callbacks ? job->callbacks : &e->callbacks;
     f->user = job->callbacks ? job->user : e->user;
     f->mtime = -1;
+    f->recheck.fd = -1;
     provenance_init(&f->held);
     atomic_init(&f->shown_size, -1);
     return f;
@@ -98,6 +102,8 @@ void fetch_free(struct fetch *f)
         f->body->type->close(f->body);
     outcome_free(f->outcome);
     provenance_free(&f->held);
+    check_close(&f->check);
+    recheck_close(&f->recheck);
     running_hash_free(f->hash);
     running_hash_free(f->replay);
     free(f->url);
@@ -121,11 +127,32 @@ void fetch_let_go_sinks(struct fetch *f, bool keep)
     }
 }
 
-/* Only a part of this very URL, with a validator that If-Range may carry, is gone on with. */
+/* Size and digest of the list vouch for a body whoever sent its parts. */
+static bool is_vouched(const struct fetch *f)
+{
+    return f->job->size >= 0 && f->check.wants && !f->check.by_server;
+}
+
+/* Is `shown`, a URL without secrets, one of those where this file is to be had? */
+static bool is_of_job(const struct fetch *f, const char *shown)
+{
+    struct strbuf url = {0};
+    bool found = false;
+    for (uint32_t i = 0; !found && job_url_at(f->job, i); i++) {
+        strbuf_clear(&url);
+        url_without_secrets(&url, job_url_at(f->job, i));
+        found = strcmp(strbuf_text(&url), shown) == 0;
+    }
+    strbuf_free(&url);
+    return found;
+}
+
+/* Only a part of this very file, with a validator that If-Range may carry or a digest that vouches
+ * for the whole, is gone on with. */
 static void go_on_with(struct fetch *f, struct provenance *from)
 {
-    bool ours = from->written > 0 && from->url && strcmp(from->url, f->spec.origin) == 0;
-    if (!ours || !provenance_strong_validator(from)) {
+    bool ours = from->written > 0 && from->url && is_of_job(f, from->url);
+    if (!ours || !(provenance_strong_validator(from) || is_vouched(f))) {
         provenance_free(from);
         return;
     }
@@ -233,8 +260,8 @@ static status open_ways(struct fetch *f, error *err)
     bool beside = f->job->save_body && (stream || plan.n > 0);
     f->shaped = plan.shapes;
     f->opened = true;
-    status st = OK;
-    if (f->job->to_file)
+    status st = check_open(&f->check, job_text(f->job, f->job->digests), err);
+    if (!st && f->job->to_file)
         st = open_file(f, &plan, beside ? &f->body : &f->sink, err);
     if (!st && stream)
         st = open_stream(f, err);
@@ -291,6 +318,15 @@ static void warn_credentials(struct fetch *f, const char *url)
     strbuf_free(&text);
 }
 
+static bool is_held_from(const struct fetch *f, const char *url)
+{
+    struct strbuf shown = {0};
+    url_without_secrets(&shown, url);
+    bool same = strcmp(strbuf_text(&shown), f->held.url) == 0;
+    strbuf_free(&shown);
+    return same;
+}
+
 static void begin_attempt(struct fetch *f)
 {
     f->attempt_started = clock_now();
@@ -299,7 +335,7 @@ static void begin_attempt(struct fetch *f)
     f->attempt_from = f->offset;
     f->asked_from = 0;
     f->until = -1;
-    f->good = f->skip = f->restart = f->replaying = f->enough = false;
+    f->good = f->skip = f->restart = f->replaying = f->enough = f->refused = false;
     f->http_status = 0;
     f->retry_after_ns = -1;
     free(f->location);
@@ -310,7 +346,7 @@ static void begin_attempt(struct fetch *f)
 void fetch_request(struct fetch *f)
 {
     struct job *job = f->job;
-    const char *own_url = job_text(job, job->url);
+    const char *own_url = job_url_at(job, job->mirror);
     const char *url = f->url ? f->url : own_url;
     begin_attempt(f);
     struct transfer_request request = {.url = url,
@@ -321,10 +357,25 @@ void fetch_request(struct fetch *f)
                                        .from_public = f->from_public};
     if (!request.own_origin)
         warn_credentials(f, url);
-    if (job->headers && (!f->url || same_origin(url, own_url)))
+    f->to_get = f->to_get && f->url;
+    if (!f->to_get) {
+        request.method = job_text(job, job->method);
+        request.body = job_text(job, job->body);
+        request.body_size = job->body_size;
+    }
+    bool moved = f->url || job->mirror;
+    if (job->headers && (!moved || same_origin(url, job_text(job, job->url))))
         request.headers = job_text(job, job->headers);
-    const char *validator = provenance_strong_validator(&f->held);
-    if (f->offset > 0 && validator && !f->no_range) {
+    f->held_elsewhere = job->mirrors && f->held.url && !is_held_from(f, own_url);
+    const char *validator = f->held_elsewhere ? NULL : provenance_strong_validator(&f->held);
+    bool gets = !job->method && !job->body;
+    bool goes_on = gets && f->held.url && (validator || is_vouched(f));
+    f->conditional = f->offset == 0 && (job->if_none_match || job->if_modified_since);
+    if (f->conditional) {
+        request.if_none_match = job_text(job, job->if_none_match);
+        request.if_modified_since = job_text(job, job->if_modified_since);
+    }
+    if (f->offset > 0 && goes_on && !f->no_range) {
         request.range_from = f->asked_from = f->offset;
         request.if_range = validator;
     }
@@ -343,7 +394,7 @@ void fetch_request(struct fetch *f)
 static void fail_for_host(struct fetch *f)
 {
     const struct job *job = f->job;
-    const char *host = job_text(job, job->authority);
+    const char *host = job->host->authority;
     begin_attempt(f);
     if (job->down_failures < HOST_DOWN_FAILURES)
         fail(&f->verdict, WEIR_RATE_LIMITED,
@@ -354,6 +405,93 @@ static void fail_for_host(struct fetch *f)
              "%s is down: it failed %u times in a row; this URL was not tried", host,
              job->down_failures);
     end_at_once(f, f->verdict.status);
+}
+
+static struct sink *sink_of_body(const struct fetch *f)
+{
+    return f->body ? f->body : f->shaped ? NULL : f->sink;
+}
+
+static void begin_reading(struct fetch *f)
+{
+    f->is_reading = true;
+    f->wait_next = f->worker->reading;
+    f->worker->reading = f;
+}
+
+/* What an earlier run has left is read before the rest is asked for, so that a digest is known at
+ * the end of the body. What cannot be read back is not gone on with. */
+static bool catch_up_later(struct fetch *f)
+{
+    if (!check_lags(&f->check, f->offset))
+        return false;
+    struct sink *from = sink_of_body(f);
+    if (!from || !from->type->read) {
+        provenance_free(&f->held);
+        f->offset = 0;
+        return false;
+    }
+    begin_reading(f);
+    return true;
+}
+
+static void read_on_body(struct fetch *f)
+{
+    error err;
+    status st = check_catch_up(&f->check, sink_of_body(f), f->offset, &err);
+    if (!st && check_lags(&f->check, f->offset))
+        return;
+    forget_pauses(f);
+    if (st) {
+        begin_attempt(f);
+        f->verdict = err;
+        end_at_once(f, st);
+    } else {
+        fetch_request(f);
+    }
+}
+
+static void read_on_file(struct fetch *f)
+{
+    error err;
+    int64_t bytes = 0;
+    status st = recheck_slice(&f->recheck, job_text(f->job, f->job->name), &bytes, &err);
+    atomic_fetch_add_explicit(&f->worker->engine->counters.bytes, bytes, memory_order_relaxed);
+    if (st == OK)
+        return;
+    forget_pauses(f);
+    fetch_rechecked(f, st == WEIR_END ? OK : st, &err);
+}
+
+void fetch_catch_up_due(struct worker *w)
+{
+    struct fetch *next;
+    for (struct fetch *f = w->reading; f; f = next) {
+        next = f->wait_next;
+        if (f->recheck.under_way)
+            read_on_file(f);
+        else
+            read_on_body(f);
+    }
+}
+
+/* True: the file that is there is looked at first. */
+static bool recheck_first(struct fetch *f)
+{
+    struct weir_engine *e = f->worker->engine;
+    struct job *job = f->job;
+    error err;
+    if (e->verify == WEIR_VERIFY_OFF || !job->to_file || f->recheck.done || job->attempts)
+        return false;
+    if (!f->job->started)
+        f->job->started = clock_now();
+    status st = recheck_open(&f->recheck, e->dirfd, job_text(job, job->name), job->size,
+                             job_text(job, job->digests), &err);
+    if (st)
+        fetch_rechecked(f, st, &err);
+    else
+        begin_reading(f);
+    return true;
 }
 
 void fetch_take(struct worker *w, struct job *job)
@@ -381,6 +519,16 @@ void fetch_take(struct worker *w, struct job *job)
         fail_for_host(f);
         return;
     }
+    if (!recheck_first(f))
+        fetch_go(f);
+}
+
+void fetch_go(struct fetch *f)
+{
+    if (fetch_prefers_other(f)) {
+        fetch_change_lane(f);
+        return;
+    }
     if (!f->opened) {
         status st = open_ways(f, &f->verdict);
         if (st) {
@@ -391,7 +539,8 @@ void fetch_take(struct worker *w, struct job *job)
             return;
         }
     }
-    fetch_request(f);
+    if (!catch_up_later(f))
+        fetch_request(f);
 }
 
 void fetch_pause_until(struct fetch *f, uint64_t instant)

@@ -10,12 +10,15 @@
  * answer.c      what an answer means
  * delivery.c    where its bytes go: replay, body, chain, callback
  * ending.c      what the end of a transfer means: done, hop, retry, failed
+ * fetch_mirror.c  which of the URLs of a file is asked
  */
 #ifndef WEIR_ENGINE_FETCH_H
 #define WEIR_ENGINE_FETCH_H
 
 #include "core/digest.h"
+#include "engine/check.h"
 #include "engine/outcome.h"
+#include "engine/recheck.h"
 #include "engine/worker.h"
 
 struct fetch {
@@ -39,6 +42,7 @@ struct fetch {
 
     /* the request */
     char *url;        /* redirect target; NULL = the job's URL */
+    bool to_get;      /* a redirect turned the request into GET (RFC 9110 section 15.4) */
     bool from_public; /* the hop before came from a public address */
     bool no_range;    /* the server's answers to Range cannot be used */
 
@@ -56,6 +60,10 @@ struct fetch {
     int64_t replay_at;           /* how far they have come; only while `replaying` */
     bool replaying;
 
+    struct body_check check; /* of the body as sent */
+    struct recheck recheck;  /* of the file that is there already */
+    bool held_elsewhere;     /* what is held came from another mirror than the one asked */
+
     /* this attempt */
     uint64_t attempt_started;
     int64_t attempt_from; /* offset at its start */
@@ -63,7 +71,9 @@ struct fetch {
     int64_t until;        /* the answer ends at this offset, -1 = unknown */
     bool good;            /* the body is being taken */
     bool skip;            /* the file that the server named is there already */
+    bool conditional;     /* 304 is an answer: what is there is still right */
     bool restart;         /* ask again at once without Range; no attempt is spent */
+    bool refused;         /* the body is whole, and not what was to come */
     int http_status;
     int64_t retry_after_ns;
     int64_t mtime;  /* Last-Modified, -1 = none */
@@ -72,11 +82,13 @@ struct fetch {
 
     /* pauses */
     uint64_t resume_at; /* 0 = not paused by a limit */
-    bool is_blocked;
+    bool is_blocked, is_reading;
 };
 
 /* Begins or goes on with a job that the queue has handed out. Takes the job. */
 void fetch_take(struct worker *w, struct job *job);
+/* Opens its ways where that has not been done, and asks. */
+void fetch_go(struct fetch *f);
 /* Sends the next request. On failure the attempt ends as if the transfer had. */
 void fetch_request(struct fetch *f);
 /* The run stops: cuts the transfer, keeps what can be resumed, posts the job as not ended. */
@@ -91,6 +103,9 @@ void fetch_let_go_sinks(struct fetch *f, bool keep);
 
 void fetch_pause_until(struct fetch *f, uint64_t instant);
 void fetch_block(struct fetch *f);
+/* Reads back what the digest has not seen yet, a slice a fetch, and asks for the rest where that
+ * is done. */
+void fetch_catch_up_due(struct worker *w);
 /* Resumes all that are due at `now`, and the blocked ones whose sink has room. */
 void fetch_resume_due(struct worker *w, uint64_t now);
 
@@ -109,6 +124,20 @@ status fetch_start_replay(struct fetch *f);
 /* Takes the fetch out of all lists of the worker: its transfer is over. */
 void fetch_detach(struct fetch *f);
 
+/* fetch_mirror.c. The lane ("host:port") of the URL that is asked next. */
+void fetch_lane(struct fetch *f, struct strbuf *out);
+/* How many further mirrors may still be asked. */
+uint32_t fetch_other_mirrors(struct fetch *f);
+/* Goes to the next mirror; `dead`: the last one is not asked again. False: all are dead. */
+bool fetch_move_on(struct fetch *f, bool dead);
+/* Before the first request: has the run learnt of a better mirror than the first? Then it is the
+ * one. */
+bool fetch_prefers_other(struct fetch *f);
+
+/* ending.c: the file that is there has been checked; err tells what is wrong with it. */
+void fetch_rechecked(struct fetch *f, status st, const error *err);
+/* ending.c: gives a job back that has made no request yet, for the lane of its mirror. */
+void fetch_change_lane(struct fetch *f);
 /* ending.c: the transfer is gone; err tells how it ended where our own verdict does not. */
 void fetch_ended(struct fetch *f, const struct transfer_result *result);
 

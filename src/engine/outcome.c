@@ -18,6 +18,8 @@ void outcome_free(struct outcome *o)
         o->tee->type->close(o->tee);
     free(o->counts);
     free(o->origin);
+    free(o->digest);
+    provenance_free(&o->held);
     free(o->made_by);
     free(o->path);
     free(o->final_url);

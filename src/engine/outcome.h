@@ -19,6 +19,8 @@ struct outcome {
     char *made_by;               /* owned; likewise; NULL: the body as sent */
     char *path;                  /* owned; the name that the server gave; NULL = the job's */
     char *final_url;             /* owned; NULL = the job's URL */
+    struct provenance held;      /* owned; of the body that was saved, where there is a journal */
+    char *digest;                /* owned; "sha256=HEX" that the body was checked by; or NULL */
     error *error;                /* owned; NULL = none */
     weir_outcome result;
     int http_status;

@@ -56,6 +56,27 @@ static uint64_t back_off(const struct retry_facts *f, const struct options *opti
     return rng_below(rng, (cap < longest ? cap : longest) + 1);
 }
 
+/* Another mirror may have what this one refuses, hides or has in another version. */
+static bool concerns_mirror(const struct retry_facts *f)
+{
+    return f->outcome == WEIR_HTTP || f->outcome == WEIR_TLS || f->outcome == WEIR_REDIRECT ||
+           f->outcome == WEIR_CHECKSUM || weir_status_grade(f->outcome) == WEIR_GRADE_RETRY;
+}
+
+/* Once more from the same URL, since it may have been damaged on the way; then the next mirror. */
+static struct retry_decision after_refusal(const struct retry_facts *f, struct retry_decision d,
+                                           uint64_t now)
+{
+    d.at = now;
+    if (f->refusals % 2 == 1) {
+        d.action = RETRY_AT;
+    } else if (f->others) {
+        d.action = RETRY_ELSEWHERE;
+        d.dead = true;
+    }
+    return d;
+}
+
 struct retry_decision retry_decide(const struct retry_facts *facts, const struct options *options,
                                    uint64_t now, struct rng *rng)
 {
@@ -73,9 +94,19 @@ struct retry_decision retry_decide(const struct retry_facts *facts, const struct
             d.host.hold_until = now + (told ? asked : wait);
         d.host.too_long = too_long;
     }
+    if (facts->refused)
+        return after_refusal(facts, d, now);
     bool retryable = is_retryable(facts, options);
     if (retryable && too_long)
         d.outcome = WEIR_RATE_LIMITED;
+    if (facts->others && facts->attempts <= options->retry_retries + facts->others &&
+        (retryable || concerns_mirror(facts))) {
+        d.action = RETRY_ELSEWHERE;
+        d.dead = !retryable || too_long;
+        /* Each is asked once without a pause; then all of them have failed. */
+        d.at = now + (d.dead || facts->attempts < facts->urls ? 0 : wait);
+        return d;
+    }
     if (!retryable || too_long || facts->attempts > options->retry_retries)
         return d;
     d.action = RETRY_AT;

@@ -16,13 +16,22 @@ struct retry_facts {
     uint32_t attempts;      /* spent, this one included */
     bool
         progressed; /* this attempt brought the body further: back-off starts from its first step */
+    bool refused;   /* the body came whole, and its digest or size is not what was to come */
+    uint32_t refusals; /* such bodies so far, this one included */
+    uint32_t others;   /* further mirrors that may still be asked */
+    uint32_t urls;     /* mirrors of the file in all; 0 or 1 = there is one URL */
 };
 
-enum retry_action { RETRY_AT, RETRY_GIVE_UP };
+enum retry_action {
+    RETRY_AT,
+    RETRY_ELSEWHERE, /* the same, at another mirror */
+    RETRY_GIVE_UP
+};
 
 struct retry_decision {
     enum retry_action action;
-    uint64_t at;             /* RETRY_AT: instant */
+    uint64_t at;             /* RETRY_AT, RETRY_ELSEWHERE: instant */
+    bool dead;               /* RETRY_ELSEWHERE: this mirror will not have it */
     status outcome;          /* GIVE_UP: class to report (http, or rate_limited after holds) */
     struct host_report host; /* for the host entry, whatever the action */
 };

@@ -16,6 +16,8 @@
 #include "engine/feeder.h"
 #include "engine/fetch.h"
 #include "engine/filters.h"
+#include "engine/journaling.h"
+#include "engine/mirror.h"
 #include "engine/plan.h"
 #include "engine/worker.h"
 
@@ -52,8 +54,9 @@ static status open_directory(struct weir_engine *e, error *err)
             return OK; /* nothing exists yet, nothing will be made */
         return fs_open_dir(&e->dirfd, dir, false, err);
     }
-    status st = fs_open_dir(&e->dirfd, dir, true, err);
-    if (st)
+    bool reads = e->verify == WEIR_VERIFY_ONLY;
+    status st = fs_open_dir(&e->dirfd, dir, !reads, err);
+    if (st || reads)
         return st;
     e->file_env.dirfd = e->dirfd;
     if (faccessat(e->dirfd, ".", W_OK | X_OK, AT_EACCESS) < 0)
@@ -99,7 +102,8 @@ static status open_workers(struct weir_engine *e, error *err)
 {
     e->worker_count = choose_workers(e);
     e->workers = calloc(e->worker_count, sizeof *e->workers);
-    if (!e->workers) {
+    e->mirrors = mirror_board_new();
+    if (!e->workers || !e->mirrors) {
         e->worker_count = 0;
         return fail(err, WEIR_NOMEM, "out of memory");
     }
@@ -136,6 +140,8 @@ static status open_run(struct weir_engine *e, error *err)
     status st = name_template_check(e->options->save_name, err);
     if (!st)
         st = open_directory(e, err);
+    if (!st)
+        st = journaling_open(e, err);
     if (!st)
         st = open_workers(e, err);
     if (!st)
@@ -266,9 +272,12 @@ static void free_run(struct weir_engine *e)
         worker_close(&e->workers[i]);
     free(e->workers);
     e->workers = NULL;
+    mirror_board_free(e->mirrors);
+    e->mirrors = NULL;
     e->worker_count = 0;
     queue_free(e->queue);
     e->queue = NULL;
+    journaling_close(e);
     if (e->dirfd >= 0)
         close(e->dirfd);
     e->dirfd = -1;

@@ -29,9 +29,11 @@ struct commit;
 struct input;
 struct stream_writer;
 struct out_file;
+struct mirror_board;
+struct journal;
 
 struct counters {
-    _Atomic uint64_t found, done, skipped, failed, retried, unchecked, duplicates;
+    _Atomic uint64_t found, done, skipped, failed, retried, unchecked, duplicates, removed;
     _Atomic uint64_t failed_by_class[WEIR_STATUS_COUNT];
     _Atomic uint64_t lines_in, lines_out, bad_records, long_lines;
     _Atomic int64_t bytes, bytes_known;
@@ -52,6 +54,7 @@ struct weir_engine {
     size_t stage_count;
     struct input *inputs, **inputs_end;
     bool dry_run;
+    weir_verify verify;
     bool no_reports;
     _Atomic bool has_job_callbacks; /* some job brought its own */
     _Atomic bool has_body_jobs;     /* some job saves its body as sent */
@@ -73,7 +76,9 @@ struct weir_engine {
     struct out_file *bad_file; /* of bad records; NULL: none */
     struct stream_writer *bad_writer;
     struct queue *queue;
-    struct pacer pacer; /* limits.bandwidth */
+    struct pacer pacer;           /* limits.bandwidth */
+    struct journal *journal;      /* NULL: none is kept */
+    struct mirror_board *mirrors; /* what the run has learnt of them */
     struct worker *workers;
     uint32_t worker_count;
     struct commit *commit;

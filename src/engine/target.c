@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/fs.h"
 
 #define ORIGIN_MAX 8192
+#define KEPT_MAX 16384
 
 static enum target judge_file(int fd, const char *origin, const char *made_by, int64_t size,
                               const struct stat *st)
@@ -67,4 +70,35 @@ enum target target_look(int dirfd, const char *name, const char *origin, const c
         fail(err, WEIR_NAME, "%s: exists and is not a regular file", name);
     close(fd);
     return t;
+}
+
+/* RFC 9110 section 5.6.7. */
+static char *date_of(time_t t)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct tm tm;
+    char *text = NULL;
+    if (!gmtime_r(&t, &tm) ||
+        asprintf(&text, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday, tm.tm_mday,
+                 months + 3 * tm.tm_mon, tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec) < 0)
+        return NULL;
+    return text;
+}
+
+void target_validators(int dirfd, const char *name, struct provenance *out)
+{
+    char text[KEPT_MAX];
+    struct stat st;
+    error ignored;
+    provenance_init(out);
+    int fd = fs_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK, 0, false);
+    if (fd < 0)
+        return;
+    ssize_t n = fs_xattr_get(fd, "user.weir.provenance", text, sizeof text);
+    bool kept = n > 0 && (size_t)n < sizeof text - 1 &&
+                provenance_parse(out, (struct span){text, (size_t)n}, &ignored) == OK;
+    if (!kept && fstat(fd, &st) == 0)
+        out->last_modified = date_of(st.st_mtime);
+    close(fd);
 }

@@ -4,6 +4,7 @@
 #ifndef WEIR_ENGINE_TARGET_H
 #define WEIR_ENGINE_TARGET_H
 
+#include "core/provenance.h"
 #include "core/status.h"
 
 enum target {
@@ -21,5 +22,9 @@ enum target {
  * as in sink_spec, NULL or empty for the body itself; size -1 = unknown. Feeder thread. */
 enum target target_look(int dirfd, const char *name, const char *origin, const char *made_by,
                         int64_t size, error *err);
+
+/* What vouched for the file of that name when it was made: the validators that were kept with it,
+ * else its date as Last-Modified (which it was given). Nothing where neither can be read. */
+void target_validators(int dirfd, const char *name, struct provenance *out);
 
 #endif

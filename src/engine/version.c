@@ -1,5 +1,6 @@
 /* Version and make-up of the library; see weir.h. Any thread. */
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <openssl/opensslv.h>
 #include <pcre2.h>
 #include <xxhash.h>
 #include <zlib.h>
@@ -22,6 +23,8 @@ const char *weir_version_library(size_t i)
         "pcre2 " TEXT(PCRE2_MAJOR) "." TEXT(PCRE2_MINOR),
         "zlib " ZLIB_VERSION,
         "xxhash " TEXT(XXH_VERSION_MAJOR) "." TEXT(XXH_VERSION_MINOR) "." TEXT(XXH_VERSION_RELEASE),
+        "openssl " OPENSSL_VERSION_STR,
+        "sqlite " WEIR_SQLITE_VERSION, /* what CMake found */
 /* The versions of optional libraries are what CMake found. */
 #ifdef WEIR_HAVE_ISAL
         "isa-l " WEIR_ISAL_VERSION,
@@ -46,6 +49,9 @@ const char *weir_version_library(size_t i)
 #endif
 #ifdef WEIR_HAVE_JQ
         "libjq", /* tells its version nowhere */
+#endif
+#ifdef WEIR_HAVE_METALINK
+        "expat " WEIR_METALINK_VERSION,
 #endif
     };
     size_t built = sizeof built_with / sizeof *built_with;

@@ -116,6 +116,8 @@ static void cut_all(struct worker *w)
 {
     while (w->fetches)
         fetch_cut(w->fetches);
+    while (w->reading)
+        fetch_cut(w->reading);
 }
 
 static void *worker_main(void *arg)
@@ -127,7 +129,9 @@ static void *worker_main(void *arg)
             break;
         if (w->paused && w->paused->resume_at < when)
             when = w->paused->resume_at;
-        net_loop_wait(w->loop, when);
+        net_loop_wait(w->loop, w->reading ? 0 : when);
+        if (w->reading)
+            fetch_catch_up_due(w);
         if (w->paused || w->blocked)
             fetch_resume_due(w, clock_now());
     }

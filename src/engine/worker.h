@@ -23,6 +23,7 @@ struct worker {
     uint32_t in_flight;       /* slots held */
     struct fetch *paused;     /* until an instant, earliest first */
     struct fetch *blocked;    /* until a sink has room */
+    struct fetch *reading;    /* what an earlier run has left, before the request for the rest */
     pthread_mutex_t lock;
     /* guarded by lock for other threads; only the worker writes */
     struct fetch *fetches; /* with a transfer under way */

@@ -43,7 +43,7 @@ need python3 python3
 need gcc gcc
 dev="cmake make g++ pkg-config libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev
     libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev libsimdjson-dev
-    libjq-dev"
+    libjq-dev libexpat1-dev"
 case $(dpkg --print-architecture 2>/dev/null) in
 amd64) dev="$dev libhyperscan-dev" ;;
 arm64) dev="$dev libvectorscan-dev" ;;

@@ -24,7 +24,8 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # Headers of neighbours that stand in a contract: what is limited, and how decoders are chosen, is
 # said by options, which everybody below net reads.
 NEIGHBOURS = {("limit", "config/options.h"), ("codec", "config/options.h")}
-ONLY_IN = {"curl/": "net", "ini.h": "config"}
+ONLY_IN = {"curl/": "net", "ini.h": "config", "sqlite3.h": "journal",
+           "expat.h": "source"}
 TOP_LEVEL = {"CMakeLists.txt", "src", "include", "config", "tests", "examples", "README.md",
              "LICENSE"}
 # Of these there is one in each folder, by custom of the tools that read them.

@@ -9,7 +9,7 @@ _weir() {
         prev=${COMP_WORDS[COMP_CWORD - 2]}
     fi
     case $prev in
-    -i | --input | -c | --config | --ca-file | --cacert | --cookie-file | --report | --failed | \
+    -i | --input | --journal | -c | --config | --ca-file | --cacert | --cookie-file | --report | --failed | \
         -o | --output | -f | --file | --bad-records)
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
@@ -21,7 +21,7 @@ _weir() {
         return
         ;;
     --on-exist)
-        mapfile -t COMPREPLY < <(compgen -W 'skip overwrite rename' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'skip overwrite rename update' -- "$cur")
         return
         ;;
     --progress)
@@ -29,7 +29,7 @@ _weir() {
         return
         ;;
     --format)
-        mapfile -t COMPREPLY < <(compgen -W 'urls tsv' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'urls tsv csv jsonl sums aria2 metalink pattern' -- "$cur")
         return
         ;;
     --decode)
@@ -49,7 +49,7 @@ _weir() {
         --bandwidth | --limit-rate | --host-bandwidth | --retries | --user-agent | --user | --connect-timeout | \
         --stall-timeout | --timeout | --max-time | --max-redirects | --max-redirs | --proxy | --cut-dirs | \
         --min-free | --base-url | -e | --match | --regexp | -F | --literal | --fixed-strings | \
-        -m | --max-count | -A | --after-context | -B | --before-context | -C | --context | --jq | \
+        --checksum | -m | --max-count | -A | --after-context | -B | --before-context | -C | --context | --jq | \
         --max-line | --max-decoded-size)
         return
         ;;
@@ -63,17 +63,29 @@ _weir() {
     jsonl)
         own='--jq --raw --raw-output --with-url --bad-records --in-order --max-line'
         ;;
+    verify)
+        own='--repair'
+        ;;
+    journal)
+        if [[ $cur == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--failed --json --quiet --help --version' -- "$cur")
+        else
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        fi
+        return
+        ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '--input --output --dry-run --config --no-config --set --quiet
             --verbose --ini --help --version --workers --concurrency --max-failures --per-host --rate
             --host-rate --bandwidth --limit-rate --host-bandwidth --retries --user-agent --header --user
             --connect-timeout --stall-timeout --timeout --max-redirects --proxy --ca-file --insecure
-            --cookie-file --allow-private --allow-downgrade --dir --name --tree --cut-dirs --on-exist
-            --min-free --base-url --format --report --failed --progress --decode --max-decoded-size
+            --cookie-file --allow-private --allow-downgrade --dir --name --tree --cut-dirs --on-exist --delete
+            --min-free --base-url --format --report --failed --journal --checksum --progress --decode --max-decoded-size
             '"$own" -- "$cur")
     elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl config help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify journal config help' -- "$cur")
     fi
 }
 complete -F _weir weir
