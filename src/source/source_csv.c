@@ -262,8 +262,9 @@ static int csv_sniff(struct span head)
         return 0;
     if (span_starts(line, "\"http://") || span_starts(line, "\"https://"))
         return 90;
-    bool is_url = line.n && memmem(line.p, line.n, "://", 3);
-    return !is_url && line.n && memchr(line.p, ',', line.n) && has_url_title(line) ? 95 : 0;
+    if (!line.p || !line.n || memmem(line.p, line.n, "://", 3))
+        return 0;
+    return memchr(line.p, ',', line.n) && has_url_title(line) ? 95 : 0;
 }
 
 const struct source_type source_csv = {
