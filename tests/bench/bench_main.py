@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 import bench_bounds
+import bench_dataset
 import bench_filter
 import bench_rows
 from bench_client import Bench
@@ -21,6 +22,7 @@ ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_f
         "many": (bench_bounds.many_transfers, "bounds"),
         "busy": (bench_bounds.refusing_host, None), "rates": (bench_bounds.rates, "bounds"),
         "durability": (bench_rows.disk_durability, "small"),
+        "journal": (bench_dataset.journal, "small"), "digests": (bench_dataset.digests, "large"),
         "lines": (bench_filter.one_literal, "text"), "lines8": (bench_filter.eight_logs, "text"),
         "gz": (bench_filter.gzip_log, "text"), "zst": (bench_filter.zstd_log, "text"),
         "ip": (bench_filter.addresses, "text"),
