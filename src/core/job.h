@@ -58,6 +58,7 @@ struct job {
     bool overwrite;         /* may replace a final name that exists */
     bool duplicate;         /* the same URL stands earlier: to be reported as skipped */
     bool exists, unchecked; /* skipped by the feeder: final name exists (without evidence) */
+    bool journaled;         /* what is skipped stands in the journal already */
     const weir_callbacks *callbacks;
     void *user;
 };

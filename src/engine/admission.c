@@ -420,6 +420,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
     job->duplicate = d.duplicate;
     job->exists = d.exists;
     job->unchecked = d.unchecked;
+    job->journaled = d.looked;
     if (st)
         *verdict = WEIR_FAILED;
     else if (d.duplicate || d.exists || a->engine->dry_run)

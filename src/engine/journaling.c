@@ -36,16 +36,16 @@ void journaling_close(struct weir_engine *e)
     e->journal = NULL;
 }
 
-/* Is there a file of that name and size? */
-static bool stands(const struct weir_engine *e, const char *path, int64_t bytes)
+/* Of the file of that name; -1: there is none. */
+static int64_t size_of(const struct weir_engine *e, const char *path)
 {
     struct stat st;
     int fd = path && e->dirfd >= 0 ? fs_open_beneath(e->dirfd, path, O_PATH, 0, false) : -1;
     if (fd < 0)
-        return false;
-    bool same = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == bytes;
+        return -1;
+    int64_t size = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) ? st.st_size : -1;
     close(fd);
-    return same;
+    return size;
 }
 
 status journaling_knows(struct weir_engine *e, const char *url, const char *list_name,
@@ -59,7 +59,7 @@ status journaling_knows(struct weir_engine *e, const char *url, const char *list
         return OK;
     if (!st && entry->state == JOURNAL_REPLACING)
         *known = KNOWN_REPLACING;
-    if (!st && entry->state == JOURNAL_DONE && stands(e, entry->path, entry->bytes))
+    if (!st && entry->state == JOURNAL_DONE && size_of(e, entry->path) == entry->bytes)
         *known = KNOWN_DONE;
     return st;
 }
@@ -102,10 +102,15 @@ static void describe(struct journal_entry *out, const struct outcome *o)
     out->extra = packed(job, job->extra);
 }
 
-/* Of a run that was stopped, what was not done is as if it had not been begun. */
+/* Of a run that was stopped, what was not done is as if it had not been begun. A file that is
+ * skipped on evidence was done by a run without this journal, or one that was killed just before it
+ * could put that down. */
 static bool is_of_journal(const struct outcome *o)
 {
-    return o->job->to_file && !o->silent && o->result != WEIR_SKIPPED;
+    const struct job *job = o->job;
+    if (o->result == WEIR_SKIPPED)
+        return job->to_file && job->exists && !job->unchecked && !job->journaled;
+    return job->to_file && !o->silent;
 }
 
 status journaling_intend(struct weir_engine *e, struct outcome **group, size_t n, error *err)
@@ -132,7 +137,9 @@ status journaling_put(struct weir_engine *e, const struct outcome *o, error *err
     if (!e->journal || !is_of_journal(o))
         return OK;
     describe(&entry, o);
-    entry.state = o->result == WEIR_DONE ? JOURNAL_DONE : JOURNAL_FAILED;
+    if (o->result == WEIR_SKIPPED)
+        entry.bytes = size_of(e, entry.path);
+    entry.state = o->result == WEIR_FAILED ? JOURNAL_FAILED : JOURNAL_DONE;
     if (entry.state == JOURNAL_FAILED)
         entry.failed_as = o->error ? o->error->status : WEIR_CANCELLED;
     return journal_put(e->journal, &entry, err);

@@ -150,6 +150,18 @@ class Journal(Case):
         slow.terminate()
         slow.wait()
 
+    def test_files_of_a_run_without_it_are_put_down(self):
+        self.assert_code(self.get(*FAST, "-i", self.list_of(self.urls(20))), 0)
+        with open(os.path.join(self.dir, "f20"), "wb") as mine:
+            mine.write(b"mine")
+        run = self.fetch(self.urls(21))
+        self.assertEqual(run.statuses, {"skipped": 21})
+        self.assertEqual(json.loads(self.told("--json"))["done"], 20, "not that of unknown origin")
+        for name in self.bodies(20):
+            os.removexattr(os.path.join(self.dir, name), "user.xdg.origin.url")
+        run = self.fetch(self.urls(20))
+        self.assertEqual(sum(row.get("unchecked", False) for row in run.rows), 0)
+
     def test_mode_keeps_others_out(self):
         self.fetch(self.urls(1))
         self.assertEqual(os.stat(self.journal).st_mode & 0o777, 0o600)
