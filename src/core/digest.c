@@ -2,6 +2,9 @@
 #include "core/digest.h"
 
 #include <xxhash.h>
+#ifdef WEIR_HAVE_XXH_DISPATCH
+#include <xxh_x86dispatch.h> /* the same functions, for the processor that runs them */
+#endif
 
 /* XXH3 wants its state aligned to 64 bytes, which only its own allocator knows how to do. */
 struct running_hash *running_hash_new(void)
