@@ -311,7 +311,10 @@ static status look_at_journal(struct admission *a, const struct candidate *c, st
         return OK;
     }
     d->replace = true;
-    return provenance_copy(&a->kept, &entry.origin);
+    if (entry.origin.etag || entry.origin.last_modified)
+        return provenance_copy(&a->kept, &entry.origin);
+    target_validators(a->engine->dirfd, strbuf_text(&a->name), &a->kept);
+    return OK;
 }
 
 static status name_and_look(struct admission *a, const struct candidate *c, struct decision *d,

@@ -177,11 +177,42 @@ static status check_head(const struct journal *j, bool *made, error *err)
     return lstat(j->path, &there) == 0 ? db_check_head(j->path, j->shown, made, err) : OK;
 }
 
+/* Was the power cut while the file was being made? Then SQLite's rollback journal stands beside it,
+ * and says that the file had no page before (SQLite, "Database File Format", section 3). */
+static bool was_being_made(const struct journal *j)
+{
+    static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    unsigned char head[20] = {0};
+    struct strbuf name = {0};
+    strbuf_addf(&name, "%s-journal", j->path);
+    int fd = name.failed ? -1 : open(name.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    strbuf_free(&name);
+    if (fd < 0)
+        return false;
+    bool whole = read(fd, head, sizeof head) == (ssize_t)sizeof head;
+    close(fd);
+    return whole && memcmp(head, magic, sizeof magic) == 0 && !memcmp(head + 16, "\0\0\0\0", 4);
+}
+
+/* Takes back what was written of it: the first read does. */
+static status take_back(const struct journal *j, error *err)
+{
+    sqlite3 *db = NULL;
+    int64_t tables;
+    status st = db_open(&db, j->path, j->shown, DB_WRITE, err);
+    if (!st)
+        st = db_number(db, "SELECT count(*) FROM sqlite_schema", 0, &tables, j->shown, err);
+    db_close(db);
+    return st;
+}
+
 /* With the lock held. */
 static status open_file(struct journal *j, const char *dir, error *err)
 {
     bool made;
-    status st = check_head(j, &made, err);
+    status st = was_being_made(j) ? take_back(j, err) : OK;
+    if (!st)
+        st = check_head(j, &made, err);
     if (!st)
         st = made ? check_made(j, dir, err) : make(j, dir, err);
     return st ? st : open_for_work(j, err);

@@ -157,6 +157,10 @@ class Journal(Case):
         run = self.fetch(self.urls(21))
         self.assertEqual(run.statuses, {"skipped": 21})
         self.assertEqual(json.loads(self.told("--json"))["done"], 20, "not that of unknown origin")
+        run = self.fetch(self.urls(20), "--on-exist", "update")
+        self.assertEqual(run.statuses, {"ok": 20}, "the fault server knows no 304")
+        conditions = [{key.lower() for key in request["headers"]} for request in self.server.log()]
+        self.assertTrue(all("if-modified-since" in keys for keys in conditions[-20:]))
         for name in self.bodies(20):
             os.removexattr(os.path.join(self.dir, name), "user.xdg.origin.url")
         run = self.fetch(self.urls(20))

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <sys/resource.h>
 
+#include "journal/journal_schema.h"
+
 #define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* ---- what is put is found ---- */
@@ -336,6 +338,40 @@ static void empty_file_becomes_a_journal(void **state)
 }
 
 /* 100,000 rows, and as many again; SQLite's memory and ours stay where they were. */
+/* As a power cut leaves it: the pages of the new file are there, and so is the rollback journal. */
+static void make_and_be_cut(const struct folder *f)
+{
+    sqlite3 *db = NULL;
+    sqlite3_open(f->journal, &db);
+    sqlite3_exec(db,
+                 "BEGIN IMMEDIATE;" JOURNAL_SCHEMA
+                 "INSERT INTO about(key, value) VALUES('directory', '" DIR_A "')",
+                 NULL, NULL, NULL);
+    sqlite3_db_cacheflush(db);
+    _exit(0);
+}
+
+static void file_that_was_being_made_is_made_anew(void **state)
+{
+    const struct folder *f = *state;
+    struct stat st;
+    char name[100];
+    pid_t child = fork();
+    if (child == 0)
+        make_and_be_cut(f);
+    waitpid(child, NULL, 0);
+    snprintf(name, sizeof name, "%s-journal", f->journal);
+    assert_int_equal(stat(name, &st), 0);
+    assert_int_equal(stat(f->journal, &st), 0);
+    assert_true(st.st_size > 0);
+    struct journal_entry e;
+    journal_entry_init(&e);
+    e.url = "http://example.org/a";
+    e.name = "";
+    assert_comes_back(f, &e);
+    assert_int_equal(stat(name, &st), -1);
+}
+
 static void memory_does_not_grow_with_the_rows(void **state)
 {
     struct journal *j = open_journal(*state);
@@ -615,6 +651,7 @@ int main(void)
         TEST(full_disk_ends_the_work_and_keeps_what_was_committed),
         TEST(one_file_remains_and_only_its_owner_reads_it),
         TEST(empty_file_becomes_a_journal),
+        TEST(file_that_was_being_made_is_made_anew),
         TEST(memory_does_not_grow_with_the_rows),
         TEST(second_writer_is_refused_and_told_by_whom),
         TEST(finding_and_putting_go_on_at_once),
