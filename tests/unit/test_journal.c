@@ -338,17 +338,21 @@ static void empty_file_becomes_a_journal(void **state)
 }
 
 /* 100,000 rows, and as many again; SQLite's memory and ours stay where they were. */
-/* As a power cut leaves it: the pages of the new file are there, and so is the rollback journal. */
-static void make_and_be_cut(const struct folder *f)
+/* As a power cut leaves it: the pages of the new file are there, and so is the rollback journal,
+ * which says that there were none before. */
+static void leave_half_made(const struct folder *f, const char *rollback)
 {
-    sqlite3 *db = NULL;
-    sqlite3_open(f->journal, &db);
-    sqlite3_exec(db,
-                 "BEGIN IMMEDIATE;" JOURNAL_SCHEMA
-                 "INSERT INTO about(key, value) VALUES('directory', '" DIR_A "')",
-                 NULL, NULL, NULL);
-    sqlite3_db_cacheflush(db);
-    _exit(0);
+    static const unsigned char before[512] = {0xd9, 0xd5, 0x05, 0xf9,     0x20,
+                                              0xa1, 0x63, 0xd7, [22] = 2, [26] = 0x10};
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->journal, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  JOURNAL_SCHEMA
+                                  "INSERT INTO about(key, value) VALUES('directory', '" DIR_A "')",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    sqlite3_close(db);
+    write_bytes(rollback, before, sizeof before);
 }
 
 static void file_that_was_being_made_is_made_anew(void **state)
@@ -356,14 +360,8 @@ static void file_that_was_being_made_is_made_anew(void **state)
     const struct folder *f = *state;
     struct stat st;
     char name[100];
-    pid_t child = fork();
-    if (child == 0)
-        make_and_be_cut(f);
-    waitpid(child, NULL, 0);
     snprintf(name, sizeof name, "%s-journal", f->journal);
-    assert_int_equal(stat(name, &st), 0);
-    assert_int_equal(stat(f->journal, &st), 0);
-    assert_true(st.st_size > 0);
+    leave_half_made(f, name);
     struct journal_entry e;
     journal_entry_init(&e);
     e.url = "http://example.org/a";
