@@ -406,7 +406,7 @@ class Round:
                 shutil.rmtree(path)
             elif name.startswith("run.db"):
                 os.unlink(path)
-        os.sync()
+        self.disk.sync()
         self.acked, self.fetched, self.synced = {}, set(), {}
 
     def go(self):
@@ -498,9 +498,11 @@ def play_all(lab, arguments):
     try:
         for number in numbers:
             plan = Plan(arguments.seed, number, arguments.durability)
+            started = time.monotonic()
             trouble = lab.play(plan, arguments.keep)
             if arguments.verbose or trouble:
-                print(f"round {number} ({plan}): {trouble or 'ok'}", flush=True)
+                took = time.monotonic() - started
+                print(f"round {number} ({plan}), {took:.1f} s: {trouble or 'ok'}", flush=True)
             if trouble:
                 failures.append((number, plan, trouble))
     finally:
