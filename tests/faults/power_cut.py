@@ -138,10 +138,8 @@ class Round:
                 self.fetched.add(row["path"])
 
     def ended(self, process):
-        try:
-            process.wait(HANG_SECONDS)
-        except subprocess.TimeoutExpired:
-            raise Broken(f"hung for {HANG_SECONDS} s: {self.said()[-2000:]}") from None
+        if not wait_until(lambda: process.poll() is not None):
+            raise Broken(f"hung for {HANG_SECONDS} s: {self.said()[-2000:]}")
         try:
             self.lab.harness.judge(process.returncode, self.said())
         except AssertionError as found:
@@ -183,11 +181,8 @@ class Round:
     def wait_for_moment(self, process):
         moments = list(self.moments())
         name, _, come = self.chance.choices(moments, [weight for _, weight, _ in moments])[0]
-        last = time.monotonic() + HANG_SECONDS
-        while process.poll() is None and not come():
-            if time.monotonic() > last:
-                raise Broken(f"the moment ({name}) did not come: {self.said()[-2000:]}")
-            time.sleep(0.0005)
+        if not wait_until(lambda: process.poll() is not None or come()):
+            raise Broken(f"the moment ({name}) did not come: {self.said()[-2000:]}")
         time.sleep(self.chance.choice((0, 0.002, 0.01, 0.03)) * self.chance.random())
         return name
 
@@ -429,6 +424,19 @@ class Round:
         self.run_to_the_end(twice=True)
         ideal = sum(body.size for body in self.bodies.values())
         self.tally["MB"] += ideal // 1_000_000
+
+
+def wait_until(come):
+    """False: it did not come in HANG_SECONDS. Time for which the script itself was stopped, and
+    weir perhaps with it, does not count."""
+    waited, last = 0, time.monotonic()
+    while not come():
+        time.sleep(0.0005)
+        now = time.monotonic()
+        waited, last = waited + min(now - last, 0.1), now
+        if waited > HANG_SECONDS:
+            return False
+    return True
 
 
 def trusted_part(path):
