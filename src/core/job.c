@@ -59,3 +59,29 @@ void job_free(struct job *job)
 {
     free(job);
 }
+
+static const char *behind(const char *item)
+{
+    return item + strlen(item) + 1;
+}
+
+static struct span up_to(const char *p, const char *last)
+{
+    return (struct span){p, (size_t)(last + 1 - p)};
+}
+
+struct span job_list(const struct job *job, uint32_t offset)
+{
+    const char *p = job_text(job, offset), *end = p;
+    while (end && *end)
+        end = behind(end);
+    return p ? up_to(p, end) : (struct span){0};
+}
+
+struct span job_pairs(const struct job *job, uint32_t offset)
+{
+    const char *p = job_text(job, offset), *end = p;
+    while (end && *end)
+        end = behind(behind(end));
+    return p ? up_to(p, end) : (struct span){0};
+}

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/text.h"
 #include "weir/weir.h"
 
 struct host;  /* limit/host.h */
@@ -89,5 +90,10 @@ static inline const char *job_text(const struct job *job, uint32_t offset)
 {
     return offset ? (const char *)job + offset : NULL;
 }
+
+/* A list of a job, item NUL ... NUL, with its last NUL; n == 0: none. job_pairs: of `extra`, whose
+ * values may be empty. */
+struct span job_list(const struct job *job, uint32_t offset);
+struct span job_pairs(const struct job *job, uint32_t offset);
 
 #endif

@@ -93,17 +93,6 @@ static status feed_unreadable(struct admission *a, const struct record *r, const
     return job ? put_job(a->engine, job, WEIR_FAILED, err) : out_of_memory(a->engine);
 }
 
-static struct span packed_span(const struct job *job, uint32_t offset)
-{
-    const char *p = job_text(job, offset);
-    if (!p)
-        return (struct span){0};
-    const char *end = p;
-    while (*end)
-        end += strlen(end) + 1;
-    return (struct span){p, (size_t)(end + 1 - p)};
-}
-
 static struct job *next_added(struct weir_engine *e)
 {
     pthread_mutex_lock(&e->lock);
@@ -127,9 +116,9 @@ static status feed_added(struct admission *a)
         struct candidate c = {.url = span_of(job_text(raw, raw->url)),
                               .name = span_of(job_text(raw, raw->name)),
                               .id = span_of(job_text(raw, raw->id)),
-                              .mirrors = packed_span(raw, raw->mirrors),
-                              .digests = packed_span(raw, raw->digests),
-                              .headers = packed_span(raw, raw->headers),
+                              .mirrors = job_list(raw, raw->mirrors),
+                              .digests = job_list(raw, raw->digests),
+                              .headers = job_list(raw, raw->headers),
                               .method = span_of(job_text(raw, raw->method)),
                               .body = {job_text(raw, raw->body), raw->body_size},
                               .size = raw->size,

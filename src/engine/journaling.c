@@ -64,19 +64,6 @@ status journaling_knows(struct weir_engine *e, const char *url, const char *list
     return st;
 }
 
-static struct span packed(const struct job *job, uint32_t offset)
-{
-    const char *p = job_text(job, offset), *end = p;
-    if (!p)
-        return (struct span){0};
-    while (*end)
-        end += strlen(end) + 1;
-    if (job->extra == offset) /* a value may be empty: pairs, and a NUL */
-        for (end = p; *end; end += strlen(end) + 1)
-            end += strlen(end) + 1;
-    return (struct span){p, (size_t)(end + 1 - p)};
-}
-
 static void describe(struct journal_entry *out, const struct outcome *o)
 {
     const struct job *job = o->job;
@@ -97,9 +84,9 @@ static void describe(struct journal_entry *out, const struct outcome *o)
     out->line = job->line;
     out->id = job_text(job, job->id);
     out->wanted_size = job->size;
-    out->mirrors = packed(job, job->mirrors);
-    out->digests = packed(job, job->digests);
-    out->extra = packed(job, job->extra);
+    out->mirrors = job_list(job, job->mirrors);
+    out->digests = job_list(job, job->digests);
+    out->extra = job_pairs(job, job->extra);
 }
 
 /* Of a run that was stopped, what was not done is as if it had not been begun. A file that is
