@@ -133,17 +133,22 @@ static bool is_vouched(const struct fetch *f)
     return f->job->size >= 0 && f->check.wants && !f->check.by_server;
 }
 
-/* Is `shown`, a URL without secrets, one of those where this file is to be had? */
+/* Is `shown` this URL, without its secrets? */
+static bool is_shown_as(const char *url, const char *shown)
+{
+    struct strbuf text = {0};
+    url_without_secrets(&text, url);
+    bool same = strcmp(strbuf_text(&text), shown) == 0;
+    strbuf_free(&text);
+    return same;
+}
+
+/* Is `shown` one of the URLs where this file is to be had? */
 static bool is_of_job(const struct fetch *f, const char *shown)
 {
-    struct strbuf url = {0};
     bool found = false;
-    for (uint32_t i = 0; !found && job_url_at(f->job, i); i++) {
-        strbuf_clear(&url);
-        url_without_secrets(&url, job_url_at(f->job, i));
-        found = strcmp(strbuf_text(&url), shown) == 0;
-    }
-    strbuf_free(&url);
+    for (uint32_t i = 0; !found && job_url_at(f->job, i); i++)
+        found = is_shown_as(job_url_at(f->job, i), shown);
     return found;
 }
 
@@ -318,15 +323,6 @@ static void warn_credentials(struct fetch *f, const char *url)
     strbuf_free(&text);
 }
 
-static bool is_held_from(const struct fetch *f, const char *url)
-{
-    struct strbuf shown = {0};
-    url_without_secrets(&shown, url);
-    bool same = strcmp(strbuf_text(&shown), f->held.url) == 0;
-    strbuf_free(&shown);
-    return same;
-}
-
 static void begin_attempt(struct fetch *f)
 {
     f->attempt_started = clock_now();
@@ -366,7 +362,7 @@ void fetch_request(struct fetch *f)
     bool moved = f->url || job->mirror;
     if (job->headers && (!moved || same_origin(url, job_text(job, job->url))))
         request.headers = job_text(job, job->headers);
-    f->held_elsewhere = job->mirrors && f->held.url && !is_held_from(f, own_url);
+    f->held_elsewhere = job->mirrors && f->held.url && !is_shown_as(own_url, f->held.url);
     const char *validator = f->held_elsewhere ? NULL : provenance_strong_validator(&f->held);
     bool gets = !job->method && !job->body;
     bool goes_on = gets && f->held.url && (validator || is_vouched(f));

@@ -14,8 +14,8 @@
 
 #include "core/fs.h"
 #include "core/text.h"
+#include "sink/sink.h"
 
-#define MARK "user.weir.made_by"
 #define MARK_VALUE "weir output"
 
 struct out_file {
@@ -35,7 +35,7 @@ static status check_ours(const struct out_file *f, error *err)
     if (fstat(f->fd, &st) < 0)
         return fail_errno(err, WEIR_DISK, errno, "%s: cannot be looked at", f->part);
     if (!S_ISREG(st.st_mode) ||
-        (st.st_size > 0 && fs_xattr_get(f->fd, MARK, mark, sizeof mark) < 0))
+        (st.st_size > 0 && fs_xattr_get(f->fd, MADE_BY_XATTR, mark, sizeof mark) < 0))
         return fail(err, WEIR_NAME,
                     "%s: exists and was not made by weir; move it away or choose another file",
                     f->part);
@@ -52,7 +52,7 @@ static status open_part(struct out_file *f, error *err)
         return st;
     if (ftruncate(f->fd, 0) < 0)
         return fail_errno(err, WEIR_DISK, errno, "%s: cannot be emptied", f->part);
-    fs_xattr_set(f->fd, MARK, MARK_VALUE, sizeof MARK_VALUE - 1);
+    fs_xattr_set(f->fd, MADE_BY_XATTR, MARK_VALUE, sizeof MARK_VALUE - 1);
     return OK;
 }
 

@@ -14,6 +14,7 @@
 #include "core/fs.h"
 #include "engine/commit.h"
 #include "sink/name.h"
+#include "sink/sink.h"
 
 #define FOLDERS_DEEP 64
 
@@ -38,8 +39,8 @@ static bool is_partial(const char *name)
 static bool is_marked(int fd)
 {
     char text[8];
-    return fs_xattr_get(fd, "user.weir.provenance", text, sizeof text) >= 0 ||
-           fs_xattr_get(fd, "user.weir.made_by", text, sizeof text) >= 0;
+    return fs_xattr_get(fd, KEPT_XATTR, text, sizeof text) >= 0 ||
+           fs_xattr_get(fd, MADE_BY_XATTR, text, sizeof text) >= 0;
 }
 
 static void consider_file(struct removal *r, int folder, const char *last)

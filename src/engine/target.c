@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/fs.h"
+#include "sink/sink.h"
 
 #define ORIGIN_MAX 8192
 #define KEPT_MAX 16384
@@ -19,12 +20,12 @@ static enum target judge_file(int fd, const char *origin, const char *made_by, i
 {
     char kept[ORIGIN_MAX];
     bool body = !made_by || !*made_by;
-    ssize_t n = fs_xattr_get(fd, "user.xdg.origin.url", kept, sizeof kept);
+    ssize_t n = fs_xattr_get(fd, ORIGIN_XATTR, kept, sizeof kept);
     if (n < 0)
         return TARGET_UNKNOWN;
     if (strcmp(kept, origin) != 0)
         return TARGET_OTHER;
-    n = fs_xattr_get(fd, "user.weir.made_by", kept, sizeof kept);
+    n = fs_xattr_get(fd, MADE_BY_XATTR, kept, sizeof kept);
     if (body ? n > 0 : n <= 0 || strcmp(kept, made_by) != 0)
         return TARGET_MADE;
     return body && size >= 0 && st->st_size != size ? TARGET_STALE : TARGET_SAME;
@@ -95,7 +96,7 @@ void target_validators(int dirfd, const char *name, struct provenance *out)
     int fd = fs_open_beneath(dirfd, name, O_RDONLY | O_NONBLOCK, 0, false);
     if (fd < 0)
         return;
-    ssize_t n = fs_xattr_get(fd, "user.weir.provenance", text, sizeof text);
+    ssize_t n = fs_xattr_get(fd, KEPT_XATTR, text, sizeof text);
     bool kept = n > 0 && (size_t)n < sizeof text - 1 &&
                 provenance_parse(out, (struct span){text, (size_t)n}, &ignored) == OK;
     if (!kept && fstat(fd, &st) == 0)

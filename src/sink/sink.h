@@ -12,6 +12,13 @@
 #include "core/provenance.h"
 #include "core/status.h"
 
+/* Attributes of a finished file: where it came from (freedesktop.org, "CommonExtendedAttributes"),
+ * what made it of the body (absent: it is the body), and what vouched for it when it got its name,
+ * for the next --on-exist update. The last two are given by this program alone. */
+#define ORIGIN_XATTR "user.xdg.origin.url"
+#define MADE_BY_XATTR "user.weir.made_by"
+#define KEPT_XATTR "user.weir.provenance"
+
 struct sink;
 struct stream_writer;
 

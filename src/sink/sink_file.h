@@ -23,13 +23,7 @@
 #define RECORD_FROM ((int64_t)1 << 20)
 #define RECORD_EVERY ((int64_t)64 << 20)
 
-/* Attributes of a file: where it came from (freedesktop.org, "CommonExtendedAttributes"), and its
- * resume record. */
-#define ORIGIN_XATTR "user.xdg.origin.url"
-#define RECORD_XATTR_NAME "user.weir.resume"
-#define MADE_BY_XATTR "user.weir.made_by"
-/* What vouched for a file when it got its name, for the next --on-exist update. */
-#define KEPT_XATTR "user.weir.provenance"
+#define RECORD_XATTR_NAME "user.weir.resume" /* the resume record of a .part */
 
 enum record_place { RECORD_NONE, RECORD_XATTR, RECORD_SIDECAR };
 
