@@ -29,26 +29,7 @@ static char look(struct json_cursor *c)
 
 weir_json_kind json_cursor_kind(struct json_cursor *c)
 {
-    char b = look(c);
-    if (b >= '0' && b <= '9')
-        return WEIR_JSON_NUMBER;
-    switch (b) {
-    case '{':
-        return WEIR_JSON_OBJECT;
-    case '[':
-        return WEIR_JSON_ARRAY;
-    case '"':
-        return WEIR_JSON_STRING;
-    case 't':
-    case 'f':
-        return WEIR_JSON_BOOLEAN;
-    case 'n':
-        return WEIR_JSON_NULL;
-    case '-':
-        return WEIR_JSON_NUMBER;
-    default:
-        return WEIR_JSON_MISSING;
-    }
+    return json_kind_of(look(c));
 }
 
 bool json_cursor_string(struct json_cursor *c, struct span *raw)

@@ -218,21 +218,7 @@ static bool value_at(const struct weir_record *r, const char *path, uint32_t *k)
 
 static weir_json_kind kind_at(const struct weir_record *r, uint32_t k)
 {
-    switch (first_byte(r, k)) {
-    case '{':
-        return WEIR_JSON_OBJECT;
-    case '[':
-        return WEIR_JSON_ARRAY;
-    case '"':
-        return WEIR_JSON_STRING;
-    case 't':
-    case 'f':
-        return WEIR_JSON_BOOLEAN;
-    case 'n':
-        return WEIR_JSON_NULL;
-    default:
-        return WEIR_JSON_NUMBER;
-    }
+    return json_kind_of(first_byte(r, k));
 }
 
 static int by_bytes(const void *left, const void *right)

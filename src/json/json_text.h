@@ -12,6 +12,7 @@
 #include <locale.h>
 
 #include "core/text.h"
+#include "weir/weir.h"
 
 struct json_tokens {
     const char *p;
@@ -34,6 +35,27 @@ enum walk_kind {
 static inline bool json_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What the first byte of a value says that it is; MISSING: none begins so. */
+static inline weir_json_kind json_kind_of(char first)
+{
+    switch (first) {
+    case '{':
+        return WEIR_JSON_OBJECT;
+    case '[':
+        return WEIR_JSON_ARRAY;
+    case '"':
+        return WEIR_JSON_STRING;
+    case 't':
+    case 'f':
+        return WEIR_JSON_BOOLEAN;
+    case 'n':
+        return WEIR_JSON_NULL;
+    default:
+        return first == '-' || (first >= '0' && first <= '9') ? WEIR_JSON_NUMBER
+                                                              : WEIR_JSON_MISSING;
+    }
 }
 
 /* The first and the last byte that are no blank, and what is between. */
