@@ -13,40 +13,11 @@
 #include "source/record_fields.h"
 #include "source/source.h"
 #include "fuzz_must.h"
+#include "fuzz_reader.h"
 
 #define RECORDS_MAX 3000 /* a pattern of a few bytes has more than anybody can read */
 
 enum { FORMAT = 7, LONG_LINE = 8 }; /* bits of the first byte */
-
-struct memory_reader {
-    struct reader head;
-    const char *data;
-    size_t n, at, piece;
-};
-
-static status memory_read(struct reader *r, void *data, size_t cap, size_t *got, error *err)
-{
-    struct memory_reader *m = (struct memory_reader *)r;
-    size_t left = m->n - m->at, n = cap < m->piece ? cap : m->piece;
-    *got = n < left ? n : left;
-    if (*got)
-        memcpy(data, m->data + m->at, *got);
-    m->at += *got;
-    return OK;
-}
-
-static status memory_rewind(struct reader *r, error *err)
-{
-    ((struct memory_reader *)r)->at = 0;
-    return OK;
-}
-
-static void memory_close(struct reader *r)
-{
-    free(r);
-}
-
-static const struct reader_type memory_type = {"memory", memory_read, memory_rewind, memory_close};
 
 static void note(struct strbuf *seen, struct span s)
 {
