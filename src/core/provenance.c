@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #define FIRST_LINE "weir 1\n"
+/* Who knows nothing of extents must not take such a part for one without holes. */
+#define FIRST_LINE_EXTENTS "weir 2\n"
 
 void provenance_init(struct provenance *p)
 {
@@ -22,7 +24,15 @@ void provenance_free(struct provenance *p)
     free(p->etag);
     free(p->last_modified);
     free(p->date);
+    provenance_forget_extents(p);
     provenance_init(p);
+}
+
+void provenance_forget_extents(struct provenance *p)
+{
+    free(p->extents);
+    free(p->synced_extents);
+    p->extents = p->synced_extents = NULL;
 }
 
 static bool copy_text(char **to, const char *from)
@@ -35,9 +45,11 @@ status provenance_copy(struct provenance *to, const struct provenance *from)
 {
     struct provenance copy = *from;
     copy.url = copy.etag = copy.last_modified = copy.date = NULL;
+    copy.extents = copy.synced_extents = NULL;
     bool ok = copy_text(&copy.url, from->url) && copy_text(&copy.etag, from->etag) &&
               copy_text(&copy.last_modified, from->last_modified) &&
-              copy_text(&copy.date, from->date);
+              copy_text(&copy.date, from->date) && copy_text(&copy.extents, from->extents) &&
+              copy_text(&copy.synced_extents, from->synced_extents);
     if (!ok) {
         provenance_free(&copy);
         return WEIR_NOMEM;
@@ -70,11 +82,13 @@ static void add_text(struct strbuf *out, const char *key, const char *value)
 
 void provenance_format(const struct provenance *p, struct strbuf *out)
 {
-    strbuf_adds(out, FIRST_LINE);
+    strbuf_adds(out, p->extents ? FIRST_LINE_EXTENTS : FIRST_LINE);
     if (p->size >= 0)
         strbuf_addf(out, "size\t%lld\n", (long long)p->size);
     strbuf_addf(out, "written\t%lld\nsynced\t%lld\n", (long long)p->written, (long long)p->synced);
     add_text(out, "boot_id", p->boot_id[0] ? p->boot_id : NULL);
+    add_text(out, "extents", p->extents);
+    add_text(out, "synced_extents", p->synced_extents);
     add_text(out, "url", p->url);
     add_text(out, "etag", p->etag);
     add_text(out, "last_modified", p->last_modified);
@@ -168,6 +182,10 @@ static status read_line(struct provenance *p, struct span line)
         return read_number(&p->synced, value);
     if (span_equal(key, "boot_id"))
         return read_boot_id(p->boot_id, value);
+    if (span_equal(key, "extents"))
+        return read_text(&p->extents, value);
+    if (span_equal(key, "synced_extents"))
+        return read_text(&p->synced_extents, value);
     if (span_equal(key, "url"))
         return read_text(&p->url, value);
     if (span_equal(key, "etag"))
@@ -181,10 +199,10 @@ static status read_line(struct provenance *p, struct span line)
 
 status provenance_parse(struct provenance *out, struct span text, error *err)
 {
-    if (!span_starts(text, FIRST_LINE))
+    if (!span_starts(text, FIRST_LINE) && !span_starts(text, FIRST_LINE_EXTENTS))
         return fail(err, WEIR_RECORD,
                     "the text is no provenance record: it does not begin with "
-                    "\"weir 1\"");
+                    "\"weir 1\" or \"weir 2\"");
     struct provenance p;
     provenance_init(&p);
     struct span rest = {text.p + strlen(FIRST_LINE), text.n - strlen(FIRST_LINE)};
@@ -202,6 +220,8 @@ status provenance_parse(struct provenance *out, struct span text, error *err)
         rest.p += n + 1;
         rest.n -= n + 1;
     }
+    if (!st && span_starts(text, FIRST_LINE_EXTENTS) && !p.extents)
+        st = fail(err, WEIR_RECORD, "the provenance record lacks its extents");
     if (st) {
         provenance_free(&p);
         return st;

@@ -81,7 +81,8 @@ static void damaged_texts_are_refused(void **state)
     static const char *const texts[] = {
         "",
         "weir 1",
-        "weir 2\nurl\tx\n",
+        "weir 2\nurl\tx\n", /* of extents, and has none */
+        "weir 3\nurl\tx\n",
         "url\tx\n",
         "weir 1\nurl\tx",
         "weir 1\nurl x\n",
