@@ -323,13 +323,19 @@ static status cut_to(struct file_sink *s, int64_t offset, error *err)
 {
     if (offset == 0)
         record_drop(s);
+    int64_t synced_to = s->held.synced;
+    if (s->scattered) {
+        synced_to = s->synced.n ? s->synced.of[s->synced.n - 1].to : 0;
+        s->held.synced = extents_front(&s->synced);
+        file_unscatter(s);
+    }
     if (s->flushed > offset || s->reserved > offset) {
         if (ftruncate(s->fd, offset) < 0)
             return file_fail(s, errno, "cannot be cut", err);
         if (offset == 0)
             mark(s);
         /* Bytes of the old version must not come back after a power cut, vouched for by the new. */
-        if (s->held.synced > offset && s->env->options->save_durability != DURABILITY_NONE &&
+        if (synced_to > offset && s->env->options->save_durability != DURABILITY_NONE &&
             fsync(s->fd) < 0)
             return file_fail(s, errno, "cannot be synced", err);
     }
@@ -393,6 +399,8 @@ static status file_begin(struct sink *head, int64_t offset, const struct provena
     s->expected = p->size;
     if (s->fd < 0)
         st = create_part(s, err);
+    else if (p->extents && offset > 0)
+        st = file_scatter(s, p, err);
     else if (offset == 0 || offset < s->flushed)
         st = cut_to(s, offset, err);
     else
@@ -499,27 +507,6 @@ static status file_write(struct sink *head, const void *data, size_t size, error
     return gather(s, data, size, err);
 }
 
-/* A part in pieces has no one size to trust, so it keeps no resume record. */
-static status file_write_at(struct sink *head, const void *data, size_t size, int64_t offset,
-                            error *err)
-{
-    struct file_sink *s = self(head);
-    if (s->fd < 0 || s->sealed || offset < 0)
-        return fail(err, WEIR_USAGE, "%s: written before begin or after seal", s->spec.name);
-    status st = file_flush(s, err);
-    if (st)
-        return st;
-    if (!s->scattered)
-        record_drop(s);
-    s->scattered = true;
-    int rc = fs_write_all(s->fd, data, size, offset);
-    if (rc)
-        return file_fail(s, -rc, "cannot be written", err);
-    if (offset + (int64_t)size > s->flushed)
-        s->flushed = offset + (int64_t)size;
-    return OK;
-}
-
 static status file_read(struct sink *head, void *out, size_t size, int64_t offset, error *err)
 {
     struct file_sink *s = self(head);
@@ -582,6 +569,9 @@ static status file_seal(struct sink *head, int64_t mtime, error *err)
     if (st)
         return st;
     free_buffer(s);
+    if (s->scattered && extents_front(&s->extents) != s->flushed)
+        return fail(err, WEIR_USAGE, "%s: sealed with holes: %lld of %lld bytes from its beginning",
+                    s->spec.name, (long long)extents_front(&s->extents), (long long)s->flushed);
     int e = release_rest(s);
     if (e)
         return file_fail(s, e, "cannot be cut", err);
@@ -597,7 +587,7 @@ static status file_seal(struct sink *head, int64_t mtime, error *err)
 static status file_reset(struct sink *head, error *err)
 {
     struct file_sink *s = self(head);
-    s->sealed = s->scattered = false;
+    s->sealed = false;
     return s->fd < 0 ? OK : cut_to(s, 0, err);
 }
 
@@ -609,7 +599,7 @@ static void file_abort(struct sink *head, bool keep)
     error ignored;
     if (keep && !s->sealed)
         file_flush(s, &ignored);
-    if (keep && s->flushed > 0 && !s->scattered) {
+    if (keep && s->flushed > 0) {
         release_rest(s); /* first, so that on a full disk the record finds room */
         if (s->held.url)
             record_save(s, s->flushed);
@@ -626,6 +616,7 @@ static void file_close(struct sink *head)
     struct file_sink *s = self(head);
     let_go(s);
     free(s->buffer);
+    file_unscatter(s);
     provenance_free(&s->held);
     free(s);
 }

@@ -1,6 +1,7 @@
-/* The file sink's insides, shared by its three files and private to this room:
+/* The file sink's insides, shared by its four files and private to this room:
  *
  *   sink_file.c          life of a NAME.part: open, begin, write, seal, abort
+ *   sink_file_scatter.c  writing in no order
  *   sink_file_record.c   the resume record beside it, and what of the .part may be trusted
  *   sink_file_publish.c  groups: sync, rename, sync of the folders
  *
@@ -15,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include "core/extents.h"
 #include "sink/sink.h"
 
 #define PART_ENDING ".part"
@@ -36,8 +38,7 @@ struct file_sink {
     bool sealed;
     bool published;   /* it has its name ... */
     bool durable;     /* ... and the folder with it is on disk */
-    bool scattered;   /* write_at was used: the size tells nothing any more */
-    int64_t flushed;  /* bytes from 0 that are in the file */
+    int64_t flushed;  /* bytes from 0 that are in the file; its end where it is scattered */
     int64_t expected; /* size of the whole body, -1 = unknown */
     int64_t reserved; /* preallocated up to here */
 
@@ -48,6 +49,11 @@ struct file_sink {
     enum record_place record;
     int64_t next_record; /* write it before this many bytes are in the file */
     int64_t pushed;      /* bytes whose way to the disk has been begun */
+
+    /* write_at was used: the size tells nothing any more */
+    bool scattered;
+    struct extents extents, synced;
+    int64_t unrecorded, unsynced; /* bytes since the last record, and the last sync */
 
     size_t folder_length; /* of the name, up to its last '/'; 0 = no folder */
     char part[];          /* name, ".part", NUL */
@@ -66,6 +72,13 @@ status record_load(struct file_sink *s, int64_t part_size, struct provenance *fr
  * kept nothing is said: a resume then starts anew. */
 void record_save(struct file_sink *s, int64_t grows_to);
 void record_drop(struct file_sink *s);
+
+/* sink_file_scatter.c */
+status file_write_at(struct sink *head, const void *data, size_t size, int64_t offset, error *err);
+/* Takes over what `p` says of a part of an earlier run. */
+status file_scatter(struct file_sink *s, const struct provenance *p, error *err);
+/* From front to back again. */
+void file_unscatter(struct file_sink *s);
 
 void sink_file_publish(struct sink **group, size_t n, const struct sink_env *env, error *errs);
 

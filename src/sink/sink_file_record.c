@@ -6,13 +6,15 @@
  * RECORD_FROM keeps a stale one from vouching for the bytes of another .part.
  *
  * The file is written from front to back and not sparse, so within one boot its size says what was
- * written, whatever the record's number; after another boot only what was synced counts.
+ * written, whatever the record's number; after another boot only what was synced counts. Of one
+ * that was written in no order the record alone tells, by its extents.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -53,15 +55,39 @@ static ssize_t read_sidecar(const struct file_sink *s, char *text, size_t cap)
 }
 
 /* A record of this boot vouches for all that is in the file, one of another for what was synced. */
-static int64_t trusted(const struct provenance *p, int64_t part_size)
+static int64_t trusted(const struct provenance *p, bool this_boot, int64_t part_size)
 {
-    char boot[40];
-    fs_boot_id(boot);
     if (p->size >= 0 && part_size > p->size)
         return 0;
-    if (boot[0] && strcmp(boot, p->boot_id) == 0)
+    if (this_boot)
         return part_size;
     return p->synced < part_size ? p->synced : part_size;
+}
+
+/* The same of a part with holes, where the size tells nothing. What lies in one piece from byte 0
+ * is gone on with like any other. */
+static void trust_extents(struct provenance *p, bool this_boot, int64_t part_size)
+{
+    struct extents held;
+    struct strbuf text = {0};
+    bool ok =
+        p->size >= part_size && extents_parse(&held, this_boot ? p->extents : p->synced_extents);
+    if (!ok)
+        held = (struct extents){0};
+    extents_clip(&held, part_size);
+    p->written = extents_front(&held);
+    p->synced = this_boot && p->synced < p->written ? p->synced : p->written;
+    extents_format(&held, &text);
+    bool holes = held.n > 1 && !text.failed;
+    extents_free(&held);
+    if (!this_boot || !holes) {
+        free(p->synced_extents);
+        p->synced_extents = holes ? strdup(strbuf_text(&text)) : NULL;
+    }
+    free(p->extents);
+    p->extents = holes ? text.p : NULL;
+    if (!holes)
+        strbuf_free(&text);
 }
 
 status record_load(struct file_sink *s, int64_t part_size, struct provenance *from, error *err)
@@ -80,7 +106,13 @@ status record_load(struct file_sink *s, int64_t part_size, struct provenance *fr
     struct provenance p;
     error damaged;
     if (n >= 0 && provenance_parse(&p, (struct span){text, (size_t)n}, &damaged) == OK) {
-        p.written = trusted(&p, part_size);
+        char boot[40];
+        fs_boot_id(boot);
+        bool this_boot = boot[0] && strcmp(boot, p.boot_id) == 0;
+        if (p.extents)
+            trust_extents(&p, this_boot, part_size);
+        else
+            p.written = trusted(&p, this_boot, part_size);
         p.synced = p.synced < p.written ? p.synced : p.written;
         provenance_free(from);
         *from = p;
@@ -142,15 +174,32 @@ static void remove_sidecar(const struct file_sink *s)
     strbuf_free(&path);
 }
 
+/* The text of the record, as of now. */
+static void describe(struct file_sink *s, struct strbuf *out)
+{
+    struct strbuf extents = {0}, synced = {0};
+    struct provenance p = s->held; /* what it points to is borrowed */
+    p.written = s->flushed;
+    if (s->scattered) {
+        extents_format(&s->extents, &extents);
+        extents_format(&s->synced, &synced);
+        p.written = extents_front(&s->extents);
+        p.synced = extents_front(&s->synced);
+        p.extents = (char *)(uintptr_t)strbuf_text(&extents);
+        p.synced_extents = (char *)(uintptr_t)strbuf_text(&synced);
+    }
+    out->failed |= extents.failed || synced.failed;
+    provenance_format(&p, out);
+    strbuf_free(&extents);
+    strbuf_free(&synced);
+}
+
 void record_save(struct file_sink *s, int64_t grows_to)
 {
-    if (s->scattered)
-        return;
     if (!s->held.boot_id[0])
         fs_boot_id(s->held.boot_id);
-    s->held.written = s->flushed;
     struct strbuf text = {0};
-    provenance_format(&s->held, &text);
+    describe(s, &text);
     int rc = text.failed                   ? -ENOMEM
              : s->record == RECORD_SIDECAR ? -ENOTSUP
                                            : fs_xattr_set(s->fd, RECORD_XATTR_NAME, text.p, text.n);

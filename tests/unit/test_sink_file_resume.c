@@ -45,6 +45,89 @@ static void killed_download_goes_on_from_its_size(void **state)
     assert_int_equal(offset_found(p, "small"), 0);
 }
 
+/* A part of 4 MiB of which the first one and the third are there; its extents as the sink says. */
+static char *leave_scattered(const struct place *p, const char *name, bool keep)
+{
+    struct sink_spec spec = spec_of(name);
+    struct sink *s = open_sink(p, &spec, NULL);
+    struct provenance from;
+    error err;
+    begin(s, 0, 4 * (int64_t)MI);
+    put(s, p->body, MI / 2);
+    assert_int_equal(s->type->write_at(s, p->body + 2 * MI, MI, 2 * (int64_t)MI, &err), OK);
+    assert_int_equal(s->type->write_at(s, p->body + MI / 2, MI / 2, (int64_t)MI / 2, &err), OK);
+    if (keep)
+        sink_file.abort(s, true);
+    sink_file.close(s);
+    provenance_init(&from);
+    assert_int_equal(sink_file.open(&s, &p->env, &spec, &from, &err), OK);
+    char *extents = from.extents ? strdup(from.extents) : NULL;
+    assert_int_equal(from.written, keep ? (int64_t)MI : (int64_t)MI / 2);
+    provenance_free(&from);
+    sink_file.close(s);
+    return extents;
+}
+
+static void part_with_holes_goes_on_with_what_it_has(void **state)
+{
+    struct place *p = *state;
+    struct sink_spec spec = spec_of("f");
+    struct provenance from;
+    struct sink *s;
+    error err;
+    char *extents = leave_scattered(p, "f", true);
+    assert_string_equal(extents, "0-1048576,2097152-3145728");
+    free(extents);
+    provenance_init(&from);
+    assert_int_equal(sink_file.open(&s, &p->env, &spec, &from, &err), OK);
+    assert_int_equal(sink_file.begin(s, from.written, &from, &err), OK);
+    provenance_free(&from);
+    /* nothing that was there has been cut off, and a hole is not sealed */
+    assert_int_equal(s->type->write_at(s, p->body + 3 * MI, MI, 3 * (int64_t)MI, &err), OK);
+    assert_int_equal(sink_file.seal(s, -1, &err), WEIR_USAGE);
+    assert_int_equal(s->type->write_at(s, p->body + MI, MI, (int64_t)MI, &err), OK);
+    seal(s, -1);
+    assert_int_equal(publish_and_close(p, s, &err), OK);
+    assert_content(p, "f", p->body, 4 * MI);
+}
+
+/* Killed before its next record: only what the record says is there. */
+static void killed_part_with_holes_is_no_larger_than_its_record(void **state)
+{
+    struct place *p = *state;
+    assert_null(leave_scattered(p, "f", false));
+    struct sink_spec spec = spec_of("f");
+    int64_t offset;
+    struct sink *s = open_sink(p, &spec, &offset);
+    begin(s, offset, 4 * (int64_t)MI);
+    put(s, p->body + offset, 4 * MI - (size_t)offset);
+    seal(s, -1);
+    error err;
+    assert_int_equal(publish_and_close(p, s, &err), OK);
+    assert_content(p, "f", p->body, 4 * MI);
+}
+
+static void after_another_boot_only_synced_extents_count(void **state)
+{
+    struct place *p = *state;
+    struct sink_spec spec = spec_of("f");
+    struct provenance from;
+    struct sink *s;
+    error err;
+    free(leave_scattered(p, "f", true));
+    edit_record(p, "f.part", "boot_id", "00000000-0000-4000-8000-000000000000");
+    assert_int_equal(offset_found(p, "f"), 0);
+    edit_record(p, "f.part", "synced_extents", "0-4096,2097152-2100000");
+    provenance_init(&from);
+    assert_int_equal(sink_file.open(&s, &p->env, &spec, &from, &err), OK);
+    assert_int_equal(from.written, 4096);
+    assert_string_equal(from.extents, "0-4096,2097152-2100000");
+    provenance_free(&from);
+    sink_file.close(s);
+    edit_record(p, "f.part", "synced_extents", "0-4096,oops");
+    assert_int_equal(offset_found(p, "f"), 0);
+}
+
 static void after_another_boot_only_synced_bytes_count(void **state)
 {
     struct place *p = *state;
@@ -225,6 +308,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(cut_download_goes_on_where_it_was),
         TEST(killed_download_goes_on_from_its_size),
+        TEST(part_with_holes_goes_on_with_what_it_has),
+        TEST(killed_part_with_holes_is_no_larger_than_its_record),
+        TEST(after_another_boot_only_synced_extents_count),
         TEST(after_another_boot_only_synced_bytes_count),
         TEST(a_part_of_another_program_is_left_alone),
         TEST(damaged_parts_are_not_trusted),
