@@ -369,6 +369,70 @@ static void lanes_answered(struct queue *queue, struct job *job, uint64_t now)
     leave(q, NO_SEAT, true);
 }
 
+/* Further transfers of a job: they count like those of jobs, but come after them. */
+static bool may_have_more(const struct lanes *q, const struct host *host)
+{
+    return !host->held_until && !host->probing && !host_is_down(host, q->now) &&
+           host_admit(host, q->now) == 0;
+}
+
+static struct host *lanes_more(struct queue *queue, uint32_t worker, const char *authority,
+                               uint64_t now)
+{
+    struct lanes *q = lanes_of(queue);
+    pthread_mutex_lock(&q->lock);
+    set_now(q, now);
+    struct host *host = NULL;
+    if (!q->closed && q->in_flight < q->env.concurrency && !turn_any_takable(q) &&
+        !q->pinned_ready && bucket_ready(&q->rate, q->now) == 0)
+        host = host_get(q->hosts, authority);
+    if (host && !lane_of(q, host)) {
+        host_put(q->hosts, host);
+        host = NULL;
+    }
+    if (host && !may_have_more(q, host)) {
+        lane_release(q, host);
+        host = NULL;
+    }
+    if (host) {
+        host_started(host, q->now);
+        bucket_take(&q->rate, q->now);
+        q->in_flight++;
+        q->seats[worker].slots++;
+        lane_place(q, host->lane, false);
+    }
+    leave(q, worker, false);
+    return host;
+}
+
+static bool lanes_less(struct queue *queue, uint32_t worker, struct host *host,
+                       const struct host_report *r, uint64_t now)
+{
+    struct lanes *q = lanes_of(queue);
+    struct host_report report = *r;
+    pthread_mutex_lock(&q->lock);
+    set_now(q, now);
+    report.probe = false;
+    bool held = host_ended(host, &report, q->now);
+    q->in_flight--;
+    q->seats[worker].slots--;
+    lane_place(q, host->lane, false);
+    lane_release(q, host);
+    leave(q, worker, turn_rate_allows(q));
+    return held;
+}
+
+static bool lanes_pressed(struct queue *queue, const struct host *host)
+{
+    struct lanes *q = lanes_of(queue);
+    pthread_mutex_lock(&q->lock);
+    const struct lane *lane = host->lane;
+    bool pressed = (lane->ready && lane->state == LANE_SLOT) ||
+                   (q->in_flight >= q->env.concurrency && (turn_any_takable(q) || q->pinned_ready));
+    pthread_mutex_unlock(&q->lock);
+    return pressed;
+}
+
 static void settle(struct lanes *q, struct job *job)
 {
     if (!job->host)
@@ -535,4 +599,7 @@ const struct queue_type queue_lanes = {
     .free = lanes_free,
     .settled = lanes_settled,
     .answered = lanes_answered,
+    .more = lanes_more,
+    .less = lanes_less,
+    .pressed = lanes_pressed,
 };

@@ -75,6 +75,10 @@ struct queue_type {
     void (*free)(struct queue *q);
     void (*settled)(struct queue *q, struct job *job);
     void (*answered)(struct queue *q, struct job *job, uint64_t now);
+    struct host *(*more)(struct queue *q, uint32_t worker, const char *authority, uint64_t now);
+    bool (*less)(struct queue *q, uint32_t worker, struct host *host, const struct host_report *r,
+                 uint64_t now);
+    bool (*pressed)(struct queue *q, const struct host *host);
 };
 
 struct queue {
@@ -139,6 +143,25 @@ static inline void queue_settled(struct queue *q, struct job *job)
 static inline void queue_answered(struct queue *q, struct job *job, uint64_t now)
 {
     q->type->answered(q, job, now);
+}
+/* One more transfer for a job that has a slot already, to the host "name:port" of `authority`. It
+ * gets what nobody else is waiting for, within every limit; NULL: nothing now. The host is the
+ * caller's, read-only, until queue_less. */
+static inline struct host *queue_more(struct queue *q, uint32_t worker, const char *authority,
+                                      uint64_t now)
+{
+    return q->type->more(q, worker, authority, now);
+}
+/* That transfer has ended. True when the host has become held by this. */
+static inline bool queue_less(struct queue *q, uint32_t worker, struct host *host,
+                              const struct host_report *r, uint64_t now)
+{
+    return q->type->less(q, worker, host, r, now);
+}
+/* Does a job wait for a slot like that of a queue_more of this host? Then it should be given back. */
+static inline bool queue_pressed(struct queue *q, const struct host *host)
+{
+    return q->type->pressed(q, host);
 }
 /* The job has ended (slot freed before, or entered by queue_enter): its place is free. Frees the
  * job; NULL: only the place. */

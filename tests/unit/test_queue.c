@@ -142,6 +142,65 @@ static void redirect_hop_goes_to_the_other_hosts_lane(void **state)
     queue_free(b.queue);
 }
 
+static struct host *more(struct bench *b, const char *authority)
+{
+    return queue_more(b->queue, 0, authority, b->now);
+}
+
+static void less(struct bench *b, struct host *host)
+{
+    struct host_report report = {.verdict = HOST_ANSWERED};
+    queue_less(b->queue, 0, host, &report, b->now);
+}
+
+static void further_transfers_get_what_no_job_waits_for(void **state)
+{
+    struct bench b;
+    open_bench(&b, (struct queue_env){.concurrency = 4}, 3);
+    put_n(&b, "a:80", 1);
+    struct job *job = take(&b, 0), *other;
+    struct host *first = more(&b, "a:80"), *second = more(&b, "a:80"), *third;
+    assert_non_null(first);
+    assert_ptr_equal(first, job->host);
+    assert_non_null(second);
+    assert_null(more(&b, "a:80")); /* limits.per_host */
+    assert_non_null(third = more(&b, "b:80"));
+    assert_null(more(&b, "b:80")); /* run.concurrency */
+    assert_false(queue_pressed(b.queue, first));
+    put_n(&b, "c:80", 1); /* somebody waits for any slot ... */
+    assert_true(queue_pressed(b.queue, first) && queue_pressed(b.queue, third));
+    less(&b, third);
+    assert_null(more(&b, "b:80")); /* ... and has it before */
+    assert_non_null(other = take(&b, 0));
+    assert_false(queue_pressed(b.queue, first));
+    finish(&b, other);
+    put_n(&b, "a:80", 1); /* and now for one of this host */
+    assert_true(queue_pressed(b.queue, first));
+    less(&b, first);
+    assert_non_null(other = take(&b, 0));
+    finish(&b, other);
+    less(&b, second);
+    finish(&b, job);
+    queue_free(b.queue);
+}
+
+static void further_transfers_leave_a_held_host_alone(void **state)
+{
+    struct bench b;
+    open_bench(&b, (struct queue_env){.concurrency = 8}, 8);
+    put_n(&b, "a:80", 1);
+    struct job *job = take(&b, 0);
+    struct host *extra = more(&b, "a:80");
+    struct host_report refused = {
+        .verdict = HOST_REFUSED, .failure = WEIR_RATE_LIMITED, .hold_until = b.now + 5 * S};
+    assert_true(queue_less(b.queue, 0, extra, &refused, b.now));
+    assert_null(more(&b, "a:80"));
+    b.now += 6 * S;
+    assert_null(more(&b, "a:80")); /* a job is to probe it */
+    finish(&b, job);
+    queue_free(b.queue);
+}
+
 static void held_host_is_left_alone_then_probed_by_one(void **state)
 {
     struct bench b;
@@ -397,6 +456,8 @@ int main(void)
         cmocka_unit_test(job_put_later_comes_when_due_and_before_untried_ones),
         cmocka_unit_test(jobs_due_at_the_same_instant_keep_their_order),
         cmocka_unit_test(redirect_hop_goes_to_the_other_hosts_lane),
+        cmocka_unit_test(further_transfers_get_what_no_job_waits_for),
+        cmocka_unit_test(further_transfers_leave_a_held_host_alone),
         cmocka_unit_test(held_host_is_left_alone_then_probed_by_one),
         cmocka_unit_test(jobs_of_a_host_that_is_down_are_handed_out_to_fail),
         cmocka_unit_test(held_host_at_the_head_starves_nobody),
