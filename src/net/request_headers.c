@@ -48,6 +48,11 @@ static size_t put_line(struct strbuf *b, const char *name, const char *value)
     return 1;
 }
 
+static bool has_range(const struct transfer_request *request)
+{
+    return request->range_from > 0 || request->range_to > 0;
+}
+
 /* The lines of the request, NUL behind each; returns how many. */
 static size_t put_lines(struct strbuf *b, const struct transfer_request *request)
 {
@@ -56,12 +61,14 @@ static size_t put_lines(struct strbuf *b, const struct transfer_request *request
     b->max = HEADERS_MAX_BYTES;
     for (const char *p = request->headers; p && *p; p += strlen(p) + 1, n++)
         strbuf_add(b, p, strlen(p) + 1);
-    if (request->range_from > 0) {
+    if (has_range(request)) {
         strbuf_addf(b, "Range: bytes=%lld-", (long long)request->range_from);
+        if (request->range_to > 0)
+            strbuf_addf(b, "%lld", (long long)request->range_to - 1);
         strbuf_addc(b, '\0');
         n++;
     }
-    if (request->range_from > 0 && request->if_range)
+    if (has_range(request) && request->if_range)
         n += put_line(b, "If-Range", request->if_range);
     if (request->if_none_match)
         n += put_line(b, "If-None-Match", request->if_none_match);
@@ -83,7 +90,7 @@ status request_headers(const struct curl_slist **out, struct transfer *t,
 {
     const struct curl_slist *shared = t->profile->headers;
     bool conditional = request->if_none_match || request->if_modified_since;
-    if (!(request->headers && *request->headers) && request->range_from <= 0 && !conditional) {
+    if (!(request->headers && *request->headers) && !has_range(request) && !conditional) {
         *out = shared;
         return OK;
     }

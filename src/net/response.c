@@ -28,6 +28,7 @@ static const struct {
     [FIELD_CONTENT_DISPOSITION] = {"content-disposition", 19},
     [FIELD_REPR_DIGEST] = {"repr-digest", 11},
     [FIELD_CONTENT_MD5] = {"content-md5", 11},
+    [FIELD_ACCEPT_RANGES] = {"accept-ranges", 13},
 };
 
 void head_free(struct head *h)
@@ -237,6 +238,7 @@ status head_response(struct head *h, int64_t wall_s, struct response *out)
         .content_disposition = value_of(h, FIELD_CONTENT_DISPOSITION),
         .repr_digest = value_of(h, FIELD_REPR_DIGEST),
         .content_md5 = value_of(h, FIELD_CONTENT_MD5),
+        .accept_ranges = value_of(h, FIELD_ACCEPT_RANGES),
         .repeated_length = h->length_wrong && !h->transfer_encoding,
         .retry_after_ns = -1,
     };

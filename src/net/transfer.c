@@ -455,6 +455,12 @@ void transfer_resume(struct transfer *t)
         loop_defer(t->loop, t);
 }
 
+void transfer_hand_over(struct transfer *t, const struct transfer_ops *ops, void *owner)
+{
+    t->ops = ops;
+    t->owner = owner;
+}
+
 void transfer_cancel(struct transfer *t)
 {
     t->dead = true;

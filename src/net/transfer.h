@@ -33,7 +33,7 @@ struct response {
     int64_t content_length; /* -1 = not announced */
     const char *location;   /* absolute redirect target, or NULL */
     const char *etag, *last_modified, *date, *content_range, *content_encoding, *retry_after,
-        *content_disposition, *repr_digest, *content_md5; /* NULL = absent */
+        *content_disposition, *repr_digest, *content_md5, *accept_ranges; /* NULL = absent */
     bool repeated_length; /* Content-Length more than once with different values, or not a number */
     int64_t retry_after_ns;     /* parsed (RFC 9110 section 10.2.3), -1 = absent or not readable */
     const weir_header *headers; /* all, in order; filled only when the request asked for it */
@@ -72,7 +72,8 @@ struct transfer_request {
     size_t body_size;
     const char *headers;  /* more headers: "Name: value" NUL ... NUL; NULL = none */
     bool own_origin;      /* options' credentials and headers of the run may go to this origin */
-    int64_t range_from;   /* > 0: Range: bytes=N- */
+    int64_t range_from;   /* > 0: Range: bytes=N- ... */
+    int64_t range_to;     /* > 0: ... but only what is before this byte */
     const char *if_range; /* validator, or NULL */
     const char *if_none_match, *if_modified_since; /* validators, or NULL (RFC 9110 section 13.1) */
     bool want_headers;                             /* fill response.headers */
@@ -100,6 +101,8 @@ status transfer_start(struct net_loop *loop, const struct transfer_request *requ
  * libcurl has read already (at most receive_buffer) may still come to on_data. */
 void transfer_pause(struct transfer *t);
 void transfer_resume(struct transfer *t);
+/* From now on `ops` hear of it, for another owner. From its own callbacks, or between them. */
+void transfer_hand_over(struct transfer *t, const struct transfer_ops *ops, void *owner);
 /* Cuts it; no callback follows. Not from within on_end. */
 void transfer_cancel(struct transfer *t);
 
