@@ -151,7 +151,7 @@ static const struct hint hints[] = {
     {FOR_ALL, "--max-concurrent-downloads", "use -j N"},
     {FOR_ALL, "--max-connection-per-server", "use --per-host N"},
     {FOR_ALL, "--split",
-     "weir fetches a file over one connection; use -j N for more files at once"},
+     "use --segments N for ranges of one file, -j N for files at once"},
     {FOR_ALL, "--retry", "use --retries N"},
     {FOR_ALL, "--tries", "use --retries N"},
     {FOR_ALL, "--max-tries", "use --retries N"},
@@ -172,7 +172,6 @@ static const struct hint hints[] = {
     {FOR_ALL, "--mirror",
      "weir fetches what a list names; it does not crawl (--tree keeps the folders)"},
     {FOR_ALL, "--http2", "use -s http.version=2"},
-    {FOR_ALL, "--segments", "fetching one file in ranges is not in this version"},
 
 };
 

@@ -9,6 +9,7 @@
 
 #include "config/units.h"
 
+#define COUNT_AUTO_TEXT "auto"
 #define STATUS_LOWEST 100
 #define STATUS_HIGHEST 599
 
@@ -34,10 +35,17 @@ static number_parser parser_of(enum option_type type)
     return type == TYPE_COUNT ? parse_count : type == TYPE_SIZE ? parse_size : parse_time;
 }
 
+/* A COUNT may leave it to the program: "auto|LOW..HIGH". */
+static bool allows_auto(const char *allowed)
+{
+    return strncmp(allowed, COUNT_AUTO_TEXT "|", sizeof COUNT_AUTO_TEXT) == 0;
+}
+
 /* Is `value` within "LOW..HIGH" or "LOW.."? */
 static bool in_bounds(const char *allowed, number_parser parse, int64_t value)
 {
     char low_text[32];
+    allowed += allows_auto(allowed) ? sizeof COUNT_AUTO_TEXT : 0;
     int64_t low = 0, high = INT64_MAX;
     const char *dots = strstr(allowed, "..");
     size_t n = dots ? (size_t)(dots - allowed) : sizeof low_text;
@@ -54,6 +62,10 @@ static status parse_number(size_t row, const char *text, int64_t *out, error *er
 {
     number_parser parse = parser_of(option_type_of(row));
     int64_t value;
+    if (allows_auto(weir_option_at(row)->allowed) && strcmp(text, COUNT_AUTO_TEXT) == 0) {
+        *out = COUNT_AUTO;
+        return OK;
+    }
     status st = parse(text, &value, err);
     if (st)
         return st;
@@ -312,7 +324,10 @@ void option_format(struct strbuf *out, const struct options *o, size_t row)
     const void *field = option_field((struct options *)(uintptr_t)o, row);
     switch (option_type_of(row)) {
     case TYPE_COUNT:
-        format_count(out, *(const int64_t *)field);
+        if (allows_auto(weir_option_at(row)->allowed) && *(const int64_t *)field == COUNT_AUTO)
+            strbuf_adds(out, COUNT_AUTO_TEXT);
+        else
+            format_count(out, *(const int64_t *)field);
         break;
     case TYPE_SIZE:
         format_size(out, *(const int64_t *)field);

@@ -46,6 +46,8 @@ enum durability { DURABILITY_BATCH, DURABILITY_FILE, DURABILITY_NONE };
 enum http_version { HTTP_VERSION_1_0, HTTP_VERSION_1_1, HTTP_VERSION_2 }; /* 1.0|1.1|2 */
 enum preallocate { PREALLOCATE_AUTO, PREALLOCATE_NO };                    /* auto|no */
 
+#define COUNT_AUTO 0 /* of a COUNT that may be "auto" */
+
 /* C types of the option types:
  *   COUNT int64_t | SIZE int64_t, bytes | TIME int64_t, nanoseconds | RATE double, a second |
  *   BANDWIDTH double, bytes a second, 0 = unlimited ("10M" and "10M/s" are the same) |

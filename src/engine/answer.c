@@ -11,6 +11,7 @@
 #include "engine/mirror.h"
 #include "engine/range.h"
 #include "engine/redirect.h"
+#include "engine/segments.h"
 
 static char *copy(const char *text)
 {
@@ -131,6 +132,7 @@ static status start_again(struct fetch *f)
     }
     if (f->begun && f->callbacks->on_reset)
         f->callbacks->on_reset((weir_file *)(void *)f, f->user);
+    segments_free(f);
     f->begun = f->delivered = f->sink_begun = f->silenced = false;
     f->offset = 0;
     f->outcome->resumed_from = 0;
@@ -220,7 +222,7 @@ static status begin_body(struct fetch *f, const struct response *r, enum range_v
     status st = check_size(f, size);
     if (st)
         return st;
-    if (range == RANGE_WHOLE && f->offset > 0) {
+    if (range == RANGE_WHOLE && (f->offset > 0 || f->segments)) {
         st = fetch_must_replay(f) ? fetch_start_replay(f) : start_again(f);
         if (st)
             return st;
@@ -236,7 +238,7 @@ static status begin_body(struct fetch *f, const struct response *r, enum range_v
     } else {
         f->held.size = size;
         if (!f->sink_begun && f->sink)
-            f->outcome->resumed_from = f->offset;
+            f->outcome->resumed_from = f->held.extents ? segments_held(f) : f->offset;
     }
     f->mtime = r->last_modified ? http_date(r->last_modified) : -1;
     note_size(f, size);
@@ -287,6 +289,9 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
         return cut(f, st);
     if (f->skip)
         return BODY_CUT;
+    st = segments_answered(f, r, range == RANGE_PART);
+    if (st)
+        return cut(f, st);
     f->good = true;
     queue_answered(f->worker->engine->queue, f->job, clock_now());
     return BODY_TAKE;

@@ -5,6 +5,7 @@
  * what was consumed, and dropped up to there: chain, sinks and callbacks never see a byte twice.
  */
 #include "engine/fetch.h"
+#include "engine/segments.h"
 
 status fetch_start_replay(struct fetch *f)
 {
@@ -105,6 +106,7 @@ static status take(struct fetch *f, const char *data, size_t size)
         return st;
     check_add(&f->check, data, size);
     f->offset += (int64_t)size;
+    f->attempt_bytes += (int64_t)size;
     f->delivered = true;
     atomic_store_explicit(&f->shown_offset, f->offset, memory_order_relaxed);
     if (f->hash)
@@ -117,11 +119,10 @@ static bool is_full(const struct fetch *f)
     return f->sink && f->sink->type->full && f->sink->type->full(f->sink);
 }
 
-static void charge(struct fetch *f, size_t size)
+uint64_t fetch_charge(struct weir_engine *e, struct host *host, size_t size, uint64_t now)
 {
-    struct weir_engine *e = f->worker->engine;
-    uint64_t now = 0, until = 0;
-    struct pacer *pacers[2] = {&e->pacer, &f->job->host->pacer};
+    uint64_t until = 0;
+    struct pacer *pacers[2] = {&e->pacer, &host->pacer};
     for (int i = 0; i < 2; i++) {
         if (pacers[i]->ns_per_byte <= 0)
             continue;
@@ -129,8 +130,14 @@ static void charge(struct fetch *f, size_t size)
         uint64_t at = pacer_charge(pacers[i], size, now);
         until = at > until ? at : until;
     }
+    return until;
+}
+
+static void charge(struct fetch *f, size_t size)
+{
+    uint64_t until = fetch_charge(f->worker->engine, f->job->host, size, 0);
     if (until)
-        fetch_pause_until(f, until);
+        worker_pause(f->worker, &f->pause, f->transfer, until);
     else if (is_full(f))
         fetch_block(f);
 }
@@ -154,5 +161,10 @@ bool fetch_deliver(struct fetch *f, const char *data, size_t size)
     if (f->enough)
         return false;
     charge(f, wire);
+    if (f->split_at) {
+        uint64_t now = clock_now();
+        if (now >= f->split_at)
+            segments_consider(f, now);
+    }
     return true;
 }

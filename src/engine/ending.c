@@ -111,8 +111,8 @@ static void complete(struct fetch *f)
         st = f->body->type->seal(f->body, f->mtime, &err);
     atomic_store_explicit(&f->worker->engine->starved_since, 0, memory_order_relaxed);
     if (f->job->mirrors)
-        mirror_board_served(f->worker->engine->mirrors, f->job->host->authority,
-                            f->offset - f->attempt_from, clock_now() - f->attempt_started);
+        mirror_board_served(f->worker->engine->mirrors, f->job->host->authority, f->attempt_bytes,
+                            clock_now() - f->attempt_started);
     free_slot_as(f, HOST_ANSWERED);
     if (st) {
         f->verdict = err;
@@ -134,7 +134,7 @@ static void complete(struct fetch *f)
 static bool keep_waiting(struct fetch *f)
 {
     struct weir_engine *e = f->worker->engine;
-    if (f->url || f->no_range || f->refused || fetch_must_replay(f))
+    if (f->url || f->no_range || f->no_split || f->refused || fetch_must_replay(f))
         return true;
     if (f->offset == 0 && !f->begun)
         return false;
@@ -248,7 +248,7 @@ static void judge_failure(struct fetch *f, bool answered)
                                 .answered = answered,
                                 .retry_after_ns = f->retry_after_ns,
                                 .attempts = f->job->attempts,
-                                .progressed = f->offset > f->attempt_from,
+                                .progressed = f->attempt_bytes > 0,
                                 .refused = f->refused && !gone,
                                 .refusals = f->job->refused,
                                 .others = f->refused && gone ? 0 : fetch_other_mirrors(f),

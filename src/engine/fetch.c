@@ -6,6 +6,7 @@
 #include "engine/commit.h"
 #include "engine/mirror.h"
 #include "engine/plan.h"
+#include "engine/segments.h"
 #include "net/url.h"
 
 static void link_fetch(struct fetch *f)
@@ -18,6 +19,7 @@ static void link_fetch(struct fetch *f)
         f->next->prev = f;
     w->fetches = f;
     pthread_mutex_unlock(&w->lock);
+    f->linked = true;
 }
 
 static void unlink_fetch(struct fetch *f)
@@ -32,6 +34,7 @@ static void unlink_fetch(struct fetch *f)
         f->next->prev = f->prev;
     pthread_mutex_unlock(&w->lock);
     f->prev = f->next = NULL;
+    f->linked = false;
 }
 
 static void leave_list(struct fetch **list, struct fetch *f)
@@ -45,13 +48,11 @@ static void leave_list(struct fetch **list, struct fetch *f)
 
 static void forget_pauses(struct fetch *f)
 {
-    if (f->resume_at)
-        leave_list(&f->worker->paused, f);
+    worker_forget_pause(f->worker, &f->pause);
     if (f->is_blocked)
         leave_list(&f->worker->blocked, f);
     if (f->is_reading)
         leave_list(&f->worker->reading, f);
-    f->resume_at = 0;
     f->is_blocked = f->is_reading = false;
 }
 
@@ -94,6 +95,7 @@ void fetch_free(struct fetch *f)
 {
     if (!f)
         return;
+    segments_free(f);
     chain_close(f->chain);
     /* before the outcome, which owns the text that they borrow */
     if (f->sink)
@@ -127,8 +129,7 @@ void fetch_let_go_sinks(struct fetch *f, bool keep)
     }
 }
 
-/* Size and digest of the list vouch for a body whoever sent its parts. */
-static bool is_vouched(const struct fetch *f)
+bool fetch_is_vouched(const struct fetch *f)
 {
     return f->job->size >= 0 && f->check.wants && !f->check.by_server;
 }
@@ -157,7 +158,7 @@ static bool is_of_job(const struct fetch *f, const char *shown)
 static void go_on_with(struct fetch *f, struct provenance *from)
 {
     bool ours = from->written > 0 && from->url && is_of_job(f, from->url);
-    if (!ours || !(provenance_strong_validator(from) || is_vouched(f))) {
+    if (!ours || !(provenance_strong_validator(from) || fetch_is_vouched(f))) {
         provenance_free(from);
         return;
     }
@@ -270,7 +271,11 @@ static status open_ways(struct fetch *f, error *err)
         st = open_file(f, &plan, beside ? &f->body : &f->sink, err);
     if (!st && stream)
         st = open_stream(f, err);
-    return st ? st : open_chain(f, &plan, err);
+    if (!st)
+        st = open_chain(f, &plan, err);
+    if (!st && !segments_allowed(f))
+        provenance_forget_extents(&f->held);
+    return st;
 }
 
 /* The attempt ends before a transfer could begin. */
@@ -297,11 +302,11 @@ static bool same_origin(const char *a, const char *b)
 
 /* Credentials and headers of the run go to the origin of the first URL only; other origins get what
  * their own [host] section says. */
-static bool credentials_allowed(struct fetch *f, const char *url)
+static bool credentials_allowed(struct fetch *f, const char *url, const struct options *options)
 {
     struct weir_engine *e = f->worker->engine;
     const struct options *run = e->options;
-    if (f->job->host->options != run)
+    if (options != run)
         return true;
     if (!run->http_user && !run->http_header.n)
         return true;
@@ -328,7 +333,7 @@ static void begin_attempt(struct fetch *f)
     f->attempt_started = clock_now();
     if (!f->job->started)
         f->job->started = f->attempt_started;
-    f->attempt_from = f->offset;
+    f->attempt_bytes = 0;
     f->asked_from = 0;
     f->until = -1;
     f->good = f->skip = f->restart = f->replaying = f->enough = f->refused = false;
@@ -339,33 +344,41 @@ static void begin_attempt(struct fetch *f)
     error_clear(&f->verdict);
 }
 
+void fetch_describe_request(struct fetch *f, uint32_t mirror, const char *url,
+                            const struct options *options, struct transfer_request *out)
+{
+    struct job *job = f->job;
+    bool redirected = f->url && mirror == job->mirror;
+    *out = (struct transfer_request){.url = url,
+                                     .options = options,
+                                     .own_origin = credentials_allowed(f, url, options),
+                                     .want_headers = f->callbacks->on_begin != NULL,
+                                     .is_redirect = redirected,
+                                     .from_public = redirected && f->from_public};
+    if (!out->own_origin)
+        warn_credentials(f, url);
+    bool moved = redirected || mirror;
+    if (job->headers && (!moved || same_origin(url, job_text(job, job->url))))
+        out->headers = job_text(job, job->headers);
+}
+
 void fetch_request(struct fetch *f)
 {
     struct job *job = f->job;
     const char *own_url = job_url_at(job, job->mirror);
-    const char *url = f->url ? f->url : own_url;
+    struct transfer_request request;
     begin_attempt(f);
-    struct transfer_request request = {.url = url,
-                                       .options = job->host->options,
-                                       .own_origin = credentials_allowed(f, url),
-                                       .want_headers = f->callbacks->on_begin != NULL,
-                                       .is_redirect = f->url != NULL,
-                                       .from_public = f->from_public};
-    if (!request.own_origin)
-        warn_credentials(f, url);
+    fetch_describe_request(f, job->mirror, f->url ? f->url : own_url, job->host->options, &request);
     f->to_get = f->to_get && f->url;
     if (!f->to_get) {
         request.method = job_text(job, job->method);
         request.body = job_text(job, job->body);
         request.body_size = job->body_size;
     }
-    bool moved = f->url || job->mirror;
-    if (job->headers && (!moved || same_origin(url, job_text(job, job->url))))
-        request.headers = job_text(job, job->headers);
     f->held_elsewhere = job->mirrors && f->held.url && !is_shown_as(own_url, f->held.url);
     const char *validator = f->held_elsewhere ? NULL : provenance_strong_validator(&f->held);
     bool gets = !job->method && !job->body;
-    bool goes_on = gets && f->held.url && (validator || is_vouched(f));
+    bool goes_on = gets && f->held.url && (validator || fetch_is_vouched(f));
     f->conditional = f->offset == 0 && (job->if_none_match || job->if_modified_since);
     if (f->conditional) {
         request.if_none_match = job_text(job, job->if_none_match);
@@ -408,7 +421,7 @@ static struct sink *sink_of_body(const struct fetch *f)
     return f->body ? f->body : f->shaped ? NULL : f->sink;
 }
 
-static void begin_reading(struct fetch *f)
+void fetch_begin_reading(struct fetch *f)
 {
     f->is_reading = true;
     f->wait_next = f->worker->reading;
@@ -427,18 +440,24 @@ static bool catch_up_later(struct fetch *f)
         f->offset = 0;
         return false;
     }
-    begin_reading(f);
+    fetch_begin_reading(f);
     return true;
 }
 
 static void read_on_body(struct fetch *f)
 {
     error err;
-    status st = check_catch_up(&f->check, sink_of_body(f), f->offset, &err);
-    if (!st && check_lags(&f->check, f->offset))
+    bool live = f->segments && f->linked; /* while the rest of it comes */
+    int64_t front = live ? segments_front(f) : f->offset;
+    status st = check_catch_up(&f->check, sink_of_body(f), front, &err);
+    if (!st && check_lags(&f->check, front))
         return;
     forget_pauses(f);
-    if (st) {
+    if (live && st) {
+        segments_stop(f, &err);
+    } else if (live) {
+        segments_caught_up(f);
+    } else if (st) {
         begin_attempt(f);
         f->verdict = err;
         end_at_once(f, st);
@@ -486,7 +505,7 @@ static bool recheck_first(struct fetch *f)
     if (st)
         fetch_rechecked(f, st, &err);
     else
-        begin_reading(f);
+        fetch_begin_reading(f);
     return true;
 }
 
@@ -539,24 +558,9 @@ void fetch_go(struct fetch *f)
         fetch_request(f);
 }
 
-void fetch_pause_until(struct fetch *f, uint64_t instant)
-{
-    if (f->resume_at)
-        leave_list(&f->worker->paused, f);
-    f->resume_at = instant;
-    /* Reservations grow, so the place is nearly always the last; the list is as short as the
-     * worker has slots. */
-    struct fetch **at = &f->worker->paused;
-    while (*at && (*at)->resume_at <= instant)
-        at = &(*at)->wait_next;
-    f->wait_next = *at;
-    *at = f;
-    transfer_pause(f->transfer);
-}
-
 void fetch_block(struct fetch *f)
 {
-    if (f->is_blocked || f->resume_at)
+    if (f->is_blocked || f->pause.until)
         return;
     f->is_blocked = true;
     f->wait_next = f->worker->blocked;
@@ -564,15 +568,8 @@ void fetch_block(struct fetch *f)
     transfer_pause(f->transfer);
 }
 
-void fetch_resume_due(struct worker *w, uint64_t now)
+void fetch_resume_blocked(struct worker *w)
 {
-    while (w->paused && w->paused->resume_at <= now) {
-        struct fetch *f = w->paused;
-        w->paused = f->wait_next;
-        f->wait_next = NULL;
-        f->resume_at = 0;
-        transfer_resume(f->transfer);
-    }
     struct fetch *list = w->blocked;
     w->blocked = NULL;
     while (list) {
@@ -622,7 +619,7 @@ void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job)
 void fetch_detach(struct fetch *f)
 {
     forget_pauses(f);
-    if (f->transfer)
+    if (f->linked)
         unlink_fetch(f);
     f->transfer = NULL;
 }
@@ -632,6 +629,7 @@ void fetch_cut(struct fetch *f)
     struct weir_engine *e = f->worker->engine;
     struct transfer *t = f->transfer;
     fetch_detach(f);
+    segments_cut(f);
     if (t)
         transfer_cancel(t);
     struct host_report silent = {.verdict = HOST_SILENT};

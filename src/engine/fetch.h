@@ -11,6 +11,7 @@
  * delivery.c    where its bytes go: replay, body, chain, callback
  * ending.c      what the end of a transfer means: done, hop, retry, failed
  * fetch_mirror.c  which of the URLs of a file is asked
+ * segments.c    one body in several ranges at once
  */
 #ifndef WEIR_ENGINE_FETCH_H
 #define WEIR_ENGINE_FETCH_H
@@ -23,7 +24,8 @@
 
 struct fetch {
     struct fetch *prev, *next; /* worker->fetches */
-    struct fetch *wait_next;   /* worker->paused or ->blocked */
+    bool linked;
+    struct fetch *wait_next;   /* worker->reading or ->blocked */
     struct worker *worker;
     struct job *job;
     const weir_callbacks *callbacks; /* never NULL */
@@ -38,13 +40,17 @@ struct fetch {
     const char *shown_path;    /* within shown_url */
     char *shown_url;           /* without secrets; the chain borrows it */
     char *content_encoding;    /* of the answer; the chain borrows it */
-    struct transfer *transfer; /* NULL: none under way */
+    struct transfer *transfer; /* NULL: none under way, or several */
+    struct segments *segments; /* of a body that comes in several ranges; NULL: in one piece */
+    uint64_t split_at;         /* instant at which that is considered; 0 = it is not */
+    int64_t measured;          /* `offset` when its speed was last looked at */
 
     /* the request */
     char *url;        /* redirect target; NULL = the job's URL */
     bool to_get;      /* a redirect turned the request into GET (RFC 9110 section 15.4) */
     bool from_public; /* the hop before came from a public address */
     bool no_range;    /* the server's answers to Range cannot be used */
+    bool no_split;    /* one range at a time, then */
 
     /* the body */
     struct provenance held; /* what vouches for the bytes 0..offset */
@@ -66,7 +72,7 @@ struct fetch {
 
     /* this attempt */
     uint64_t attempt_started;
-    int64_t attempt_from; /* offset at its start */
+    int64_t attempt_bytes; /* taken in it */
     int64_t asked_from;   /* Range that was asked for, 0 = none */
     int64_t until;        /* the answer ends at this offset, -1 = unknown */
     bool good;            /* the body is being taken */
@@ -81,7 +87,7 @@ struct fetch {
     error verdict;  /* ours; status OK = nothing to object */
 
     /* pauses */
-    uint64_t resume_at; /* 0 = not paused by a limit */
+    struct pause pause;
     bool is_blocked, is_reading;
 };
 
@@ -101,13 +107,20 @@ void fetch_free(struct fetch *f);
 /* Gives up sinks that will not be sealed. `keep`: what can be resumed stays. */
 void fetch_let_go_sinks(struct fetch *f, bool keep);
 
-void fetch_pause_until(struct fetch *f, uint64_t instant);
 void fetch_block(struct fetch *f);
+/* What has been written is read back for the digest, by fetch_catch_up_due. */
+void fetch_begin_reading(struct fetch *f);
 /* Reads back what the digest has not seen yet, a slice a fetch, and asks for the rest where that
  * is done. */
 void fetch_catch_up_due(struct worker *w);
-/* Resumes all that are due at `now`, and the blocked ones whose sink has room. */
-void fetch_resume_due(struct worker *w, uint64_t now);
+/* Resumes the blocked ones whose sink has room. */
+void fetch_resume_blocked(struct worker *w);
+
+/* What every request for this file says, to one of its mirrors or where that has led. */
+void fetch_describe_request(struct fetch *f, uint32_t mirror, const char *url,
+                            const struct options *options, struct transfer_request *out);
+/* Size and digest of the list vouch for a body whoever sent its parts. */
+bool fetch_is_vouched(const struct fetch *f);
 
 /* Does what becomes of the body leave for good: to a stream, or to callbacks without on_reset? */
 bool fetch_gives_away(const struct fetch *f);
@@ -118,6 +131,8 @@ extern const struct transfer_ops fetch_ops; /* answer.c */
 
 /* delivery.c: the next bytes of the body that is being taken. */
 bool fetch_deliver(struct fetch *f, const char *data, size_t size);
+/* Charges the limits of the run and of the host; the instant until which to pause, 0 = none. */
+uint64_t fetch_charge(struct weir_engine *e, struct host *host, size_t size, uint64_t now);
 /* The body comes again from byte 0, to be checked against what was given away. */
 status fetch_start_replay(struct fetch *f);
 

@@ -103,3 +103,24 @@ enum range_verdict range_judge(const struct range_wanted *wanted, const struct r
     *until = r.last + 1;
     return RANGE_PART;
 }
+
+enum segment_verdict range_judge_segment(const struct range_wanted *wanted, int64_t to,
+                                         const struct range_answer *answer, int64_t *until)
+{
+    struct content_range r;
+    int64_t length = answer->content_length;
+    bool other =
+        differ(wanted->etag, answer->etag) || differ(wanted->last_modified, answer->last_modified);
+    if (answer->http_status == 416)
+        return SEGMENT_CHANGED;
+    if (answer->http_status != 206)
+        return other || (length >= 0 && length != wanted->size) ? SEGMENT_CHANGED : SEGMENT_IGNORED;
+    if (!answer->content_range || !content_range_parse(&r, answer->content_range) || r.first < 0)
+        return SEGMENT_WRONG;
+    if (other || (r.size >= 0 && r.size != wanted->size))
+        return SEGMENT_CHANGED;
+    if (r.first != wanted->from || r.last >= to || (length >= 0 && length != r.last - r.first + 1))
+        return SEGMENT_WRONG;
+    *until = r.last + 1;
+    return SEGMENT_FITS;
+}

@@ -42,4 +42,16 @@ enum range_verdict {
 enum range_verdict range_judge(const struct range_wanted *wanted, const struct range_answer *answer,
                                int64_t *size, int64_t *until);
 
+/* What the answer to the request for one range of many means, Range: bytes=from-(to-1). */
+enum segment_verdict {
+    SEGMENT_FITS,    /* what was asked for, from its first byte on; it may end early */
+    SEGMENT_IGNORED, /* the whole body instead, the one that is known */
+    SEGMENT_WRONG,   /* another range than was asked for */
+    SEGMENT_CHANGED  /* another body than the one that is known */
+};
+
+/* `wanted` as above, its size known. *until: the offset at which a fitting answer ends. */
+enum segment_verdict range_judge_segment(const struct range_wanted *wanted, int64_t to,
+                                         const struct range_answer *answer, int64_t *until);
+
 #endif

@@ -37,6 +37,9 @@ status worker_open(struct worker *w, struct weir_engine *engine, uint32_t index,
     const struct options *o = engine->options;
     uint32_t share =
         ((uint32_t)o->run_concurrency + engine->worker_count - 1) / engine->worker_count;
+    /* Segments of one file may take slots that no other worker wants. */
+    if (o->save_segments != 1)
+        share = (uint32_t)o->run_concurrency;
     struct net_loop_env env = {
         .options = o, .receive_buffer = receive_buffer(o), .transfers = share};
     return net_loop_open(&w->loop, &env, err);
@@ -112,6 +115,41 @@ static bool take_jobs(struct worker *w, uint64_t *when)
     }
 }
 
+void worker_forget_pause(struct worker *w, struct pause *p)
+{
+    if (!p->until)
+        return;
+    struct pause **at = &w->paused;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    p->until = 0;
+}
+
+void worker_pause(struct worker *w, struct pause *p, struct transfer *t, uint64_t instant)
+{
+    worker_forget_pause(w, p);
+    p->until = instant;
+    p->transfer = t;
+    /* Reservations grow, so the place is nearly always the last; the list is as short as the
+     * worker has slots. */
+    struct pause **at = &w->paused;
+    while (*at && (*at)->until <= instant)
+        at = &(*at)->next;
+    p->next = *at;
+    *at = p;
+    transfer_pause(t);
+}
+
+static void resume_due(struct worker *w, uint64_t now)
+{
+    while (w->paused && w->paused->until <= now) {
+        struct pause *p = w->paused;
+        worker_forget_pause(w, p);
+        transfer_resume(p->transfer);
+    }
+}
+
 static void cut_all(struct worker *w)
 {
     while (w->fetches)
@@ -127,13 +165,15 @@ static void *worker_main(void *arg)
         uint64_t when;
         if (!take_jobs(w, &when))
             break;
-        if (w->paused && w->paused->resume_at < when)
-            when = w->paused->resume_at;
+        if (w->paused && w->paused->until < when)
+            when = w->paused->until;
         net_loop_wait(w->loop, w->reading ? 0 : when);
         if (w->reading)
             fetch_catch_up_due(w);
-        if (w->paused || w->blocked)
-            fetch_resume_due(w, clock_now());
+        if (w->paused)
+            resume_due(w, clock_now());
+        if (w->blocked)
+            fetch_resume_blocked(w);
     }
     cut_all(w);
     return NULL;

@@ -12,6 +12,13 @@
 
 struct fetch;
 
+/* A transfer that a limit has paused. In whoever owns the transfer; `until` 0: it is not. */
+struct pause {
+    struct pause *next;
+    uint64_t until;
+    struct transfer *transfer;
+};
+
 struct worker {
     struct weir_engine *engine;
     uint32_t index;
@@ -21,7 +28,7 @@ struct worker {
     struct rng rng;
     struct stage_tools tools; /* of the stages, the thread's own */
     uint32_t in_flight;       /* slots held */
-    struct fetch *paused;     /* until an instant, earliest first */
+    struct pause *paused;     /* earliest first */
     struct fetch *blocked;    /* until a sink has room */
     struct fetch *reading;    /* what an earlier run has left, before the request for the rest */
     pthread_mutex_t lock;
@@ -35,6 +42,11 @@ status worker_start(struct worker *w, error *err);
 void worker_close(struct worker *w);
 /* Any thread. */
 void worker_wake(struct worker *w);
+
+/* Stops reading until `instant`; a pause that has begun is moved. */
+void worker_pause(struct worker *w, struct pause *p, struct transfer *t, uint64_t instant);
+/* The transfer is over, or its pause. */
+void worker_forget_pause(struct worker *w, struct pause *p);
 
 /* Adds what this worker has in flight to the rows, keeping the `max` largest. Any thread. */
 size_t worker_transfers(struct worker *w, weir_transfer_info *rows, size_t n, size_t max);

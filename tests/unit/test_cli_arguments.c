@@ -51,7 +51,7 @@ static void wrong_command_lines_are_refused_with_a_way_out(void **state)
         {{"-sSL", "http://h/"}, "redirects followed"},
         {{"--continue=1"}, "always resumes"},
         {{"--input-file=x"}, "use -i FILE"},
-        {{"--segments", "4"}, "not in this version"},
+        {{"--split", "4"}, "--segments"},
         {{"fetch"}, "commands: " COMMAND_NAMES},
         {{"http://h/", "filter"}, "comes before the URLs: weir filter"},
         {{"example.org/x"}, "a URL begins with http:// or https://"},

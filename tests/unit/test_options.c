@@ -116,11 +116,12 @@ static void bounds_of_every_number_hold_at_both_ends(void **state)
         weir_config *config = new_config();
         char name[64], low[32], beyond[48];
         full_name(name, o);
-        size_t n = strcspn(o->allowed, ".");
-        snprintf(low, sizeof low, "%.*s", (int)n, o->allowed);
+        const char *bounds = strchr(o->allowed, '|') ? strchr(o->allowed, '|') + 1 : o->allowed;
+        size_t n = strcspn(bounds, ".");
+        snprintf(low, sizeof low, "%.*s", (int)n, bounds);
         set(config, name, low);
-        if (o->allowed[n + 2]) {
-            set(config, name, o->allowed + n + 2);
+        if (bounds[n + 2]) {
+            set(config, name, bounds + n + 2);
             int64_t high = *(int64_t *)option_field(&config->run.own, i);
             snprintf(beyond, sizeof beyond, "%lld%s", (long long)high + 1,
                      type == TYPE_TIME ? "ns" : "");

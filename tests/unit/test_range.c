@@ -105,9 +105,48 @@ static void answers_are_judged(void **state)
     }
 }
 
+static void answers_to_a_segment_are_judged(void **state)
+{
+    /* bytes 100 to 199 of a body of 1000 were asked for */
+    static const struct {
+        const char *what;
+        struct range_answer answer;
+        enum segment_verdict verdict;
+        int64_t until;
+    } rows[] = {
+        {"exact", {206, 100, "bytes 100-199/1000", "\"a\"", "M"}, SEGMENT_FITS, 200},
+        {"no length", {206, -1, "bytes 100-199/1000", "\"a\"", "M"}, SEGMENT_FITS, 200},
+        {"unknown total", {206, 100, "bytes 100-199/*", NULL, NULL}, SEGMENT_FITS, 200},
+        {"shorter", {206, 50, "bytes 100-149/1000", "\"a\"", "M"}, SEGMENT_FITS, 150},
+        {"longer", {206, 101, "bytes 100-200/1000", "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"too early", {206, 101, "bytes 99-199/1000", "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"too late", {206, 99, "bytes 101-199/1000", "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"other length", {206, 99, "bytes 100-199/1000", "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"no Content-Range", {206, 100, NULL, "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"other unit", {206, 100, "lines 100-199/1000", "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"no range", {206, 100, "bytes */1000", "\"a\"", "M"}, SEGMENT_WRONG, 0},
+        {"other total", {206, 100, "bytes 100-199/1001", "\"a\"", "M"}, SEGMENT_CHANGED, 0},
+        {"other tag", {206, 100, "bytes 100-199/1000", "\"b\"", "M"}, SEGMENT_CHANGED, 0},
+        {"other date", {206, 100, "bytes 100-199/1000", "\"a\"", "N"}, SEGMENT_CHANGED, 0},
+        {"whole", {200, 1000, NULL, "\"a\"", "M"}, SEGMENT_IGNORED, 0},
+        {"whole, no length", {200, -1, NULL, "\"a\"", NULL}, SEGMENT_IGNORED, 0},
+        {"whole, other tag", {200, 1000, NULL, "\"b\"", "M"}, SEGMENT_CHANGED, 0},
+        {"whole, other length", {200, 999, NULL, "\"a\"", "M"}, SEGMENT_CHANGED, 0},
+        {"416", {416, 0, "bytes */90", NULL, NULL}, SEGMENT_CHANGED, 0},
+    };
+    struct range_wanted wanted = {100, 1000, "\"a\"", "M"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        int64_t until = 0;
+        enum segment_verdict v = range_judge_segment(&wanted, 200, &rows[i].answer, &until);
+        if (v != rows[i].verdict || until != rows[i].until)
+            fail_msg("%s: got %d, until %lld", rows[i].what, (int)v, (long long)until);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answers_to_a_segment_are_judged),
         cmocka_unit_test(content_range_is_read_strictly),
         cmocka_unit_test(answers_are_judged),
     };

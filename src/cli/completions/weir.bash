@@ -48,7 +48,7 @@ _weir() {
     -j | --concurrency | -H | --header | --workers | --max-failures | --per-host | --rate | --host-rate | \
         --bandwidth | --limit-rate | --host-bandwidth | --retries | --user-agent | --user | --connect-timeout | \
         --stall-timeout | --timeout | --max-time | --max-redirects | --max-redirs | --proxy | --cut-dirs | \
-        --min-free | --base-url | -e | --match | --regexp | -F | --literal | --fixed-strings | \
+        --min-free | --segments | --base-url | -e | --match | --regexp | -F | --literal | --fixed-strings | \
         --checksum | -m | --max-count | -A | --after-context | -B | --before-context | -C | --context | --jq | \
         --max-line | --max-decoded-size)
         return
@@ -82,7 +82,7 @@ _weir() {
             --host-rate --bandwidth --limit-rate --host-bandwidth --retries --user-agent --header --user
             --connect-timeout --stall-timeout --timeout --max-redirects --proxy --ca-file --insecure
             --cookie-file --allow-private --allow-downgrade --dir --name --tree --cut-dirs --on-exist --delete
-            --min-free --base-url --format --report --failed --journal --checksum --progress --decode --max-decoded-size
+            --min-free --segments --base-url --format --report --failed --journal --checksum --progress --decode --max-decoded-size
             '"$own" -- "$cur")
     elif ((COMP_CWORD == 1)); then
         mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify journal config help' -- "$cur")
