@@ -25,7 +25,7 @@
 struct fetch {
     struct fetch *prev, *next; /* worker->fetches */
     bool linked;
-    struct fetch *wait_next;   /* worker->reading or ->blocked */
+    struct fetch *wait_next; /* worker->reading or ->blocked */
     struct worker *worker;
     struct job *job;
     const weir_callbacks *callbacks; /* never NULL */
@@ -73,13 +73,13 @@ struct fetch {
     /* this attempt */
     uint64_t attempt_started;
     int64_t attempt_bytes; /* taken in it */
-    int64_t asked_from;   /* Range that was asked for, 0 = none */
-    int64_t until;        /* the answer ends at this offset, -1 = unknown */
-    bool good;            /* the body is being taken */
-    bool skip;            /* the file that the server named is there already */
-    bool conditional;     /* 304 is an answer: what is there is still right */
-    bool restart;         /* ask again at once without Range; no attempt is spent */
-    bool refused;         /* the body is whole, and not what was to come */
+    int64_t asked_from;    /* Range that was asked for, 0 = none */
+    int64_t until;         /* the answer ends at this offset, -1 = unknown */
+    bool good;             /* the body is being taken */
+    bool skip;             /* the file that the server named is there already */
+    bool conditional;      /* 304 is an answer: what is there is still right */
+    bool restart;          /* ask again at once without Range; no attempt is spent */
+    bool refused;          /* the body is whole, and not what was to come */
     int http_status;
     int64_t retry_after_ns;
     int64_t mtime;  /* Last-Modified, -1 = none */

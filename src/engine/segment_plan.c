@@ -4,7 +4,7 @@
 #define ALIGN ((int64_t)64 << 10)
 #define LATENCY_LEAST 0.02  /* seconds: below that a steal gains nothing that could be seen */
 #define GROWTH_GAIN 1.15    /* of the speed, for twice the connections */
-#define GROWTH_MISSES 4     /* so many looks may find no gain: new connections start slowly */
+#define GROWTH_MISSES 8     /* so many looks may find no gain: new connections start slowly */
 #define GROWTH_WORTH_IT 1.0 /* seconds that are left at the present speed */
 
 int segment_victim(const struct segment_view *views, size_t n, double latency_s)
@@ -45,7 +45,7 @@ int64_t segment_part_at(int64_t from, int64_t to, uint32_t i, uint32_t n)
 
 void growth_decide(struct growth *g, uint32_t active, double speed, int64_t rest)
 {
-    if (active < g->wanted || g->wanted >= SEGMENTS_AUTO_MAX || g->misses >= GROWTH_MISSES ||
+    if (active < g->wanted || g->wanted >= SEGMENTS_MAX || g->misses >= GROWTH_MISSES ||
         speed <= 0 || (double)rest / speed < GROWTH_WORTH_IT)
         return;
     if (speed < g->before * GROWTH_GAIN) {
@@ -54,5 +54,5 @@ void growth_decide(struct growth *g, uint32_t active, double speed, int64_t rest
     }
     g->before = speed;
     g->misses = 0;
-    g->wanted = 2 * g->wanted < SEGMENTS_AUTO_MAX ? 2 * g->wanted : SEGMENTS_AUTO_MAX;
+    g->wanted = 2 * g->wanted < SEGMENTS_MAX ? 2 * g->wanted : SEGMENTS_MAX;
 }

@@ -9,7 +9,6 @@
 
 #define SEGMENT_MIN ((int64_t)1 << 20) /* less is not worth a request of its own */
 #define SEGMENTS_MAX 64
-#define SEGMENTS_AUTO_MAX 16
 
 /* A segment that is under way. */
 struct segment_view {

@@ -9,7 +9,7 @@
 #include "engine/segment.h"
 
 #define LOOK_EVERY (100 * NS_PER_MS)
-#define MEASURE (200 * NS_PER_MS)    /* of the speed, for save.segments = auto */
+#define MEASURE (100 * NS_PER_MS)    /* of the speed, for save.segments = auto */
 #define AUTO_FROM ((int64_t)8 << 20) /* smaller files are not worth a thought */
 
 /* ------------------------------------------------------------------ what is missing */

@@ -158,7 +158,8 @@ static inline bool queue_less(struct queue *q, uint32_t worker, struct host *hos
 {
     return q->type->less(q, worker, host, r, now);
 }
-/* Does a job wait for a slot like that of a queue_more of this host? Then it should be given back. */
+/* Does a job wait for a slot like that of a queue_more of this host? Then it should be given back.
+ */
 static inline bool queue_pressed(struct queue *q, const struct host *host)
 {
     return q->type->pressed(q, host);

@@ -11,6 +11,7 @@ import bench_bounds
 import bench_dataset
 import bench_filter
 import bench_rows
+import bench_segments
 from bench_client import Bench
 from bench_report import Report
 from bench_server import Server
@@ -23,6 +24,7 @@ ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_f
         "busy": (bench_bounds.refusing_host, None), "rates": (bench_bounds.rates, "bounds"),
         "durability": (bench_rows.disk_durability, "small"),
         "journal": (bench_dataset.journal, "small"), "digests": (bench_dataset.digests, "large"),
+        "segments": (bench_segments.far_away, "large"),
         "lines": (bench_filter.one_literal, "text"), "lines8": (bench_filter.eight_logs, "text"),
         "gz": (bench_filter.gzip_log, "text"), "zst": (bench_filter.zstd_log, "text"),
         "ip": (bench_filter.addresses, "text"),
@@ -49,6 +51,8 @@ class Context:
         self.busy_s = 5 if options.quick else 20
         self.rate_s = 5 if options.quick else 10
         self.make_text = options.make_text
+        self.slow_link = options.slow_link
+        self.quick = options.quick
         self.log_bytes = 89_000_000 if options.quick else 890_000_000
         self.record_bytes = 40_000_000 if options.quick else 400_000_000
         self.endless_bytes = 400_000_000 if options.quick else 4_000_000_000
@@ -91,6 +95,7 @@ def parse():
     parser.add_argument("--loghub", default=os.environ.get("WEIR_LOGHUB", LOGHUB),
                         help="the logs that they are made of (default: tests/data/loghub)")
     parser.add_argument("--make-text", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--slow-link", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--measure", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--bare-copy", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()

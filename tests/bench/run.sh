@@ -82,7 +82,9 @@ fi
 gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/measure" "$here/measure.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/make_text" "$here/make_text.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/bare_copy" "$here/bare_copy.c"
+gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/slow_link" "$here/slow_link.c"
 
 PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/bench_main.py" \
     --measure "$build/measure" --bare-copy "$build/bare_copy" --make-text "$build/make_text" \
+    --slow-link "$build/slow_link" \
     --json "$build/bench.jsonl" "$@"

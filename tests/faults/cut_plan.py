@@ -61,6 +61,7 @@ class Plan:
             self.columns = ()
         self.cuts = chance.choice((1, 2, 2, 3))
         self.killed = chance.random() < 0.25
+        self.segments = chance.choice(("1", "1", "4", "8", "auto"))
 
     @property
     def versioned(self):
@@ -69,6 +70,7 @@ class Plan:
     def __str__(self):
         words = [self.kind, self.durability, "journal" if self.journal else "no journal"]
         words += [self.mount] + [f"rate {self.rate}"] * bool(self.rate) + ["folders"] * self.folders
+        words += [f"segments {self.segments}"] if self.segments != "1" else []
         words += [f"neighbour each {self.neighbour} s"] * bool(self.neighbour) + [*self.columns]
         return ", ".join(words)
 

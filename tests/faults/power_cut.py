@@ -101,6 +101,7 @@ class Round:
         plan = self.plan
         command = [self.lab.harness.COMMAND, "get", "--no-config", "--progress", "none",
                    "-i", self.manifest, "-d", self.out, "--report", self.report, "--per-host", "16",
+                   "--segments", plan.segments,
                    "-s", f"save.durability={plan.durability}", *self.lab.harness.QUICK_RETRY]
         command += ["--journal", self.journal] if plan.journal else []
         command += ["--rate", f"{plan.rate}/s"] if plan.rate else []

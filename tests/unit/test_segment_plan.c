@@ -77,7 +77,7 @@ static void auto_grows_as_long_as_it_helps(void **state)
         int64_t size;
         uint32_t wanted;
     } rows[] = {
-        {5e6, 1e12, 1000 * MI, SEGMENTS_AUTO_MAX}, /* the server limits each connection */
+        {5e6, 1e12, 1000 * MI, SEGMENTS_MAX}, /* the server limits each connection */
         {5e6, 20e6, 1000 * MI, 8},                 /* four fill the line, eight show that */
         {5e6, 5e6, 1000 * MI, 2},                  /* one fills it */
         {1e9, 4e9, 900 * MI, 1},                   /* done within a second */
