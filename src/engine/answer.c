@@ -102,7 +102,10 @@ static status keep_validators(struct fetch *f, const struct response *r, int64_t
     struct provenance p;
     provenance_init(&p);
     struct strbuf url = {0};
-    url_without_secrets(&url, job_url_at(f->job, f->job->mirror));
+    if (f->outcome->origin && !f->job->mirror)
+        strbuf_adds(&url, f->outcome->origin);
+    else
+        url_without_secrets(&url, job_url_at(f->job, f->job->mirror));
     p.url = url.p;
     p.etag = copy(r->etag);
     p.last_modified = copy(r->last_modified);

@@ -13,6 +13,7 @@
 #include <strings.h>
 
 #include "core/clock.h"
+#include "core/http_date.h"
 
 static const struct {
     const char *name;
@@ -200,7 +201,8 @@ enum head_step head_line(struct head *h, const char *line, size_t n)
 
 int64_t http_date(const char *text)
 {
-    return curl_getdate(text, NULL);
+    int64_t seconds;
+    return imf_fixdate(text, &seconds) ? seconds : curl_getdate(text, NULL);
 }
 
 /* RFC 9110 section 10.2.3: seconds, or a date. -1 = neither. */
@@ -210,7 +212,7 @@ static int64_t read_retry_after(const char *text, int64_t wall_s)
     if (!parse_uint64(span_of(text), &seconds)) {
         if (*text == '-' || *text == '+' || (*text >= '0' && *text <= '9'))
             return -1;
-        time_t date = curl_getdate(text, NULL);
+        int64_t date = http_date(text);
         if (date == -1)
             return -1;
         seconds = date > wall_s ? (uint64_t)(date - wall_s) : 0;

@@ -537,14 +537,12 @@ bool url_same_origin(const struct url *a, const struct url *b)
 void url_without_secrets(struct strbuf *out, const char *url)
 {
     struct span s = span_of(url);
-    size_t start = 0;
-    for (size_t i = 0; i + 3 <= s.n && !start; i++)
-        if (memcmp(s.p + i, "://", 3) == 0)
-            start = i + 3;
-    if (!start) {
+    const char *scheme_end = strstr(url, "://");
+    if (!scheme_end) {
         strbuf_add(out, s.p, s.n);
         return;
     }
+    size_t start = (size_t)(scheme_end - url) + 3;
     size_t end = length_before(s, "#"), host = start;
     size_t authority = start + length_before(span_from(s, start), "/?#");
     for (size_t i = start; i < authority; i++)
