@@ -207,12 +207,12 @@ static bool take_own(struct parser *p, enum own_id id, const char *value, const 
     struct arguments *a = p->a;
     switch (id) {
     case OWN_INPUT:
-        if (!*value)
+        if (!value || !*value)
             return refuse(p, "-i: the name of the list is empty");
         a->lists[a->list_count++] = value;
         return true;
     case OWN_OUTPUT:
-        if (!*value)
+        if (!value || !*value)
             return refuse(p, "-o: the file name is empty");
         a->output = value;
         return true;

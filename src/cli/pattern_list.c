@@ -99,7 +99,7 @@ static weir_status read_file(char **out, size_t *size, const char *name, char me
     }
     if (!standard)
         close(fd);
-    if (st) {
+    if (st || !text) {
         free(text);
         return st;
     }

@@ -82,7 +82,7 @@ void screen_size(const struct screen *s, int *columns, int *lines)
     if (ioctl(s->fd, TIOCGWINSZ, &size))
         size = (struct winsize){0};
     const char *env = getenv("COLUMNS");
-    int wide = size.ws_col ? size.ws_col : env ? atoi(env) : 0;
+    int wide = size.ws_col ? size.ws_col : env ? (int)strtol(env, NULL, 10) : 0;
     if (wide < 1)
         wide = 80;
     *columns = wide < 2 ? 2 : wide > SCREEN_COLUMNS_MAX ? SCREEN_COLUMNS_MAX : wide;

@@ -7,6 +7,9 @@
  */
 #include "core/status.h"
 
+#undef fail
+#undef fail_errno
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>

@@ -76,8 +76,8 @@ static uint32_t choose_workers(const struct weir_engine *e)
         return (uint32_t)e->options->run_workers;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t wanted = (concurrency(e) + 3) / 4;
-    if (cores < 1)
-        cores = 1;
+    if (cores < 1 || wanted < 1)
+        return 1;
     return wanted < (uint32_t)cores ? wanted : (uint32_t)cores;
 }
 

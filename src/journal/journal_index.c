@@ -110,12 +110,11 @@ status index_add(struct journal_index *ix, int64_t key, int64_t seq, error *err)
 /* The next of the rows behind `from`, as many as can wait. */
 static status read_rows(struct journal_index *ix, sqlite3_stmt *stmt, int64_t from, error *err)
 {
-    int rc;
     sqlite3_bind_int64(stmt, 1, from);
-    while (ix->count < WAITING_MAX && (rc = sqlite3_step(stmt)) == SQLITE_ROW)
+    while (ix->count < WAITING_MAX && sqlite3_step(stmt) == SQLITE_ROW)
         ix->waiting[ix->count++] =
             (struct waiting){sqlite3_column_int64(stmt, 0), sqlite3_column_int64(stmt, 1)};
-    rc = sqlite3_reset(stmt);
+    int rc = sqlite3_reset(stmt);
     return rc ? db_fail(ix->db, rc, ix->path, err) : OK;
 }
 

@@ -35,7 +35,7 @@ static int open_locked(const char *path, int *owner)
             char text[24] = "";
             int sys_errno = errno;
             if (pread(fd, text, sizeof text - 1, 0) > 0)
-                *owner = atoi(text);
+                *owner = (int)strtol(text, NULL, 10);
             close(fd);
             return -sys_errno;
         }

@@ -273,7 +273,7 @@ static void open_window(struct json_runner *r)
     const char *end = n && p ? memrchr(p, '\n', n) : NULL;
     r->indexed = false;
     if (!end) {
-        end = memchr(p, '\n', r->block.n - r->offset);
+        end = p ? memchr(p, '\n', r->block.n - r->offset) : NULL;
         r->window_end = end ? (size_t)(end - r->block.p) + 1 : r->block.n;
         return;
     }

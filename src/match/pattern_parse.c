@@ -221,9 +221,8 @@ static struct atom parse_class(struct parser *ps)
             if (!more(ps) || *ps->p == 'Q' || *ps->p == 'E' || *ps->p == 'c')
                 return give_up(ps);
             ps->p++;
-        } else if (c == '[' && more(ps) && (*ps->p == '.' || *ps->p == '=')) {
-            return give_up(ps);
-        } else if (c == '[' && more(ps) && *ps->p == ':' && !skip_posix_class(ps)) {
+        } else if (c == '[' && more(ps) &&
+                   (*ps->p == '.' || *ps->p == '=' || (*ps->p == ':' && !skip_posix_class(ps)))) {
             return give_up(ps);
         }
     }

@@ -55,7 +55,7 @@ static struct compiled make_fast(pcre2_code *code, struct span text)
     /* Success is no proof: (*NO_JIT) in a pattern makes none. And what (*NOTEMPTY) and its kin ask
      * for is not known to machine code that is called directly. */
     size_t size = 0;
-    bool verb = text.n > 1 && memcmp(text.p, "(*", 2) == 0;
+    bool verb = text.p && text.n > 1 && memcmp(text.p, "(*", 2) == 0;
     pcre2_jit_compile(code, PCRE2_JIT_COMPLETE);
     pcre2_pattern_info(code, PCRE2_INFO_JITSIZE, &size);
     return (struct compiled){code, size > 0 && !verb};

@@ -149,7 +149,7 @@ static void explain_by_row(struct transfer *t, CURLcode code, const char *where,
              "%s: Content-Length is not a number, so the end of the body "
              "cannot be known",
              where);
-    else if (code == CURLE_PEER_FAILED_VERIFICATION)
+    else if (row && code == CURLE_PEER_FAILED_VERIFICATION)
         fail(err, st,
              "%s: %s (%s); give its CA with --ca-file FILE, or do without the check by "
              "--insecure",

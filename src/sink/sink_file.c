@@ -275,7 +275,7 @@ static status file_open(struct sink **out, const struct sink_env *env, const str
     provenance_init(&s->held);
     s->expected = -1;
     s->next_record = RECORD_FROM;
-    struct stat stat_of_part;
+    struct stat stat_of_part = {0};
     status st = spec->fresh ? OK : take_existing(s, &stat_of_part, err);
     if (!st && s->fd >= 0) {
         s->device = stat_of_part.st_dev;

@@ -88,7 +88,7 @@ static status take_word(struct reading *r, struct span *out, error *err)
 /* The first of them is the URL where there is none yet; the others are mirrors. */
 static status take_url(struct reading *r, bool mirror, error *err)
 {
-    struct span url;
+    struct span url = {0};
     struct place at = here(r);
     status st = take_string(r, "a URL or a list of URLs", &url, err);
     if (!st)
@@ -117,7 +117,7 @@ static status take_urls(struct reading *r, bool mirror, error *err)
 
 static status take_header_lines(struct reading *r, error *err)
 {
-    struct span line;
+    struct span line = {0};
     for (bool more = json_cursor_enter(&r->at, '['); more; more = json_cursor_next(&r->at, ']')) {
         struct place at = here(r);
         status st = take_string(r, "a list of \"Name: value\"", &line, err);
