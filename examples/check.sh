@@ -45,7 +45,7 @@ readelf -d "$lib" | grep -q 'SONAME.*\[libweir\.so\.0\]' ||
     die "$lib: the soname is not libweir.so.0"
 stray=$(nm -D --defined-only "$lib" | awk '$NF !~ /^weir_/ { print $NF }')
 [ -z "$stray" ] || die "$lib exports more than weir_ names: $stray"
-for name in $(sed -n 's/^WEIR_API.*[ *]\(weir_[a-z_]*\)(.*/\1/p' "$prefix"/include/weir/weir.h); do
+for name in $(sed -n 's/^WEIR_API.*[ *]\(weir_[a-z_]*\)(.*/\1/p' "$prefix"/include/weir/weir.h "$prefix"/include/weir/prefetch.h); do
     nm -D --defined-only "$lib" | grep -q " $name\$" || die "$lib does not export $name"
 done
 
@@ -131,4 +131,8 @@ done
 quiet feed_jobs sh -c '"$1" "$2" <"$3"' sh "$work/build/feed_jobs" "$work/feed" "$work/list"
 diff -r "$work/out-shared" "$work/feed" || die "feed_jobs saved other bytes than download_list"
 
-echo "examples: 8 programs built against $prefix and run; CMake and pkg-config, shared and static"
+quiet prefetch_shards "$work/build/prefetch_shards" "$work/list" "$work/cache" 100M
+[ "$(wc -l <"$work/log")" -eq "$count" ] || die "prefetch_shards: wanted $count shards"
+[ -z "$(ls "$work/cache")" ] || die "prefetch_shards left shards behind that were done with"
+
+echo "examples: 9 programs built against $prefix and run; CMake and pkg-config, shared and static"

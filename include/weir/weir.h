@@ -207,7 +207,8 @@ typedef enum weir_next {
     WEIR_STOP_FILE = 1, /* end this file: it is reported as failed, class cancelled */
     WEIR_STOP_RUN = 2,  /* end the run, as weir_engine_cancel does */
     WEIR_ENOUGH = 3 /* this callback has all that it wants of this file: it is called no more, and
-                       where nothing else needs the rest, the download ends here, as done */
+                       where nothing else needs the rest, the download ends here, as done. From
+                       on_begin of a file that is saved: on_data is not called for it */
 } weir_next;
 
 /* What on_begin tells of a file. All strings are borrowed until on_begin returns. */
@@ -322,6 +323,8 @@ typedef struct weir_digest {
     const char *hex;       /* hexadecimal digits of either case */
 } weir_digest;
 
+#define WEIR_SEGMENTS_AUTO (-1) /* as many as make it faster */
+
 /* What goes in. Zero-initialise, then set `url`; everything else may stay 0. Copied by
  * weir_engine_add, except `callbacks` and `user`, which must live until on_end. */
 typedef struct weir_job {
@@ -340,6 +343,8 @@ typedef struct weir_job {
     const weir_header *headers; /* request headers, for the URL's own origin only */
     size_t header_count;
     weir_save save;
+    int segments; /* ranges of it at once: 1 to 64, WEIR_SEGMENTS_AUTO, or 0: as save.segments says
+                   */
     const weir_callbacks *callbacks; /* NULL: the engine's */
     void *user;                      /* for `callbacks` */
 } weir_job;

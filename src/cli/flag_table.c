@@ -83,9 +83,9 @@ const struct own_flag *own_flag_at(size_t i)
 }
 
 static const char *const command_names[] = {
-    [COMMAND_GET] = "get",       [COMMAND_FILTER] = "filter",   [COMMAND_JSONL] = "jsonl",
-    [COMMAND_VERIFY] = "verify", [COMMAND_JOURNAL] = "journal", [COMMAND_CONFIG] = "config",
-    [COMMAND_HELP] = "help"};
+    [COMMAND_GET] = "get",       [COMMAND_FILTER] = "filter",     [COMMAND_JSONL] = "jsonl",
+    [COMMAND_VERIFY] = "verify", [COMMAND_PREFETCH] = "prefetch", [COMMAND_JOURNAL] = "journal",
+    [COMMAND_CONFIG] = "config", [COMMAND_HELP] = "help"};
 
 const char *command_name(enum command command)
 {
@@ -103,14 +103,31 @@ bool command_by_name(const char *word, enum command *out)
     return false;
 }
 
+/* What a prefetcher does in its own way. */
+static bool is_of_runs_only(const weir_option *option)
+{
+    static const char *const keys[] = {"on_exist", "delete", "content_disposition", "decode",
+                                       "max_decoded_size"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (strcmp(option->key, keys[i]) == 0)
+            return true;
+    return false;
+}
+
 unsigned option_commands(const weir_option *option)
 {
     if (strcmp(option->section, "filter") == 0)
         return FOR_LINES | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "jsonl") == 0)
         return FOR_JSONL | FOR_CONFIG | FOR_HELP;
+    if (strcmp(option->section, "prefetch") == 0)
+        return FOR_PREFETCH | FOR_CONFIG | FOR_HELP;
+    if (strcmp(option->section, "journal") == 0 || is_of_runs_only(option))
+        return FOR_RUNS;
+    if (strcmp(option->section, "report") == 0 && strcmp(option->key, "path") == 0)
+        return FOR_RUNS;
     if (strcmp(option->section, "report") == 0 && strcmp(option->key, "failed") == 0)
-        return FOR_ANY; /* in journal it is what FILE is asked for */
+        return FOR_RUNS | FOR_JOURNAL; /* in journal it is what FILE is asked for */
     return FOR_ALL;
 }
 

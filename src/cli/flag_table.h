@@ -14,6 +14,7 @@ enum command {
     COMMAND_FILTER,
     COMMAND_JSONL,
     COMMAND_VERIFY,
+    COMMAND_PREFETCH,
     COMMAND_JOURNAL,
     COMMAND_CONFIG,
     COMMAND_HELP
@@ -25,16 +26,18 @@ enum {
     FOR_FILTER = 1 << COMMAND_FILTER,
     FOR_JSONL = 1 << COMMAND_JSONL,
     FOR_VERIFY = 1 << COMMAND_VERIFY,
+    FOR_PREFETCH = 1 << COMMAND_PREFETCH,
     FOR_JOURNAL = 1 << COMMAND_JOURNAL,
     FOR_CONFIG = 1 << COMMAND_CONFIG,
     FOR_HELP = 1 << COMMAND_HELP,
     FOR_LINES = FOR_FILTER | FOR_JSONL,
-    FOR_ALL = FOR_GET | FOR_LINES | FOR_VERIFY | FOR_CONFIG | FOR_HELP, /* that take options */
+    FOR_RUNS = FOR_GET | FOR_LINES | FOR_VERIFY | FOR_CONFIG | FOR_HELP,
+    FOR_ALL = FOR_RUNS | FOR_PREFETCH, /* that take options */
     FOR_ANY = FOR_ALL | FOR_JOURNAL,
-    FOR_ALL_BUT_LINES = FOR_ALL & ~FOR_LINES
+    FOR_ALL_BUT_LINES = FOR_RUNS & ~FOR_LINES
 };
 
-#define COMMAND_NAMES "get, filter, jsonl, verify, journal, config, help"
+#define COMMAND_NAMES "get, filter, jsonl, verify, prefetch, journal, config, help"
 
 const char *command_name(enum command command);
 /* False: `word` is no command. */

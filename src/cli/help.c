@@ -20,7 +20,8 @@ static const struct {
     {"What is written", FOR_LINES, {NULL}},
     {"Input", FOR_ALL, {"input"}},
     {"What is checked", FOR_VERIFY, {NULL}},
-    {"Where files go", FOR_GET | FOR_VERIFY, {"save"}},
+    {"What is kept ready", FOR_PREFETCH, {"prefetch"}},
+    {"Where files go", FOR_GET | FOR_VERIFY | FOR_PREFETCH, {"save"}},
     {"Where results go", FOR_LINES, {"save"}},
     {"Limits", FOR_ALL, {"run", "limits"}},
     {"Retries", FOR_ALL, {"retry"}},
@@ -97,7 +98,7 @@ static void print_group(size_t g, unsigned command)
     for (size_t i = 0; weir_option_at(i); i++) {
         const weir_option *o = weir_option_at(i);
         for (size_t s = 0; s < 3 && o->flag && groups[g].sections[s]; s++) {
-            if (strcmp(o->section, groups[g].sections[s]) == 0)
+            if (option_commands(o) & command && strcmp(o->section, groups[g].sections[s]) == 0)
                 print_option(o, command);
         }
     }
@@ -200,6 +201,32 @@ static void print_verify(void)
            "  130  interrupted\n");
 }
 
+static void print_prefetch(void)
+{
+    printf("weir prefetch [FLAGS] -i SHARDS -d CACHE\n"
+           "  Keeps the next shards of a list ready in CACHE for whoever reads them in order,\n"
+           "  and deletes each when it is done with. What is ready is told on standard output,\n"
+           "  what is done with is read from standard input; or both go over --socket.\n"
+           "\n"
+           "  weir prefetch -i shards.txt -d cache --budget 20G --socket cache.sock\n"
+           "  coproc weir prefetch -i shards.txt -d cache --ahead 4     with pipes, in bash\n"
+           "\n"
+           "  out   READY SEQ PATH, SKIPPED SEQ CLASS MESSAGE, FAILED SEQ CLASS MESSAGE, END\n"
+           "  in    RELEASE SEQ  the file may go      COMMIT SEQ  all up to SEQ is done for good\n"
+           "\n"
+           "  The same command goes on behind the last commit. The protocol of the socket\n"
+           "  stands in weir/prefetch.h; examples/python/weir.py speaks it.\n");
+    print_flags(COMMAND_PREFETCH);
+    printf("\nExit codes\n"
+           "  0    all shards were given out and released\n"
+           "  1    a shard could not be fetched (--on-bad fail)\n"
+           "  2    the command line, the configuration or the list cannot be used\n"
+           "  3    local trouble: the disk, or a shard that can never fit the budget\n"
+           "  4    a shard was found bad (--on-bad fail)\n"
+           "  130  interrupted; the same command goes on\n"
+           "  141  the consumer has gone before the end; likewise\n");
+}
+
 static void print_journal(void)
 {
     printf("weir journal [FLAGS] FILE\n"
@@ -243,6 +270,9 @@ void help_print(enum command topic)
     case COMMAND_VERIFY:
         print_verify();
         return;
+    case COMMAND_PREFETCH:
+        print_prefetch();
+        return;
     case COMMAND_JOURNAL:
         print_journal();
         return;
@@ -265,6 +295,8 @@ void help_print(enum command topic)
                "                                filter and reshape JSON records\n"
                "  weir verify -i MANIFEST -d DIR\n"
                "                                check what is on disk\n"
+               "  weir prefetch -i SHARDS -d CACHE\n"
+               "                                keep the next shards ready for a consumer\n"
                "  weir journal FILE             tell what runs with --journal did\n"
                "  weir config                   print every option, its value and its origin\n"
                "  weir help [COMMAND]           print this text, or that of one command\n\n",

@@ -107,6 +107,8 @@ static int dispatch(const struct arguments *a)
         return cmd_jsonl(a);
     case COMMAND_VERIFY:
         return cmd_verify(a);
+    case COMMAND_PREFETCH:
+        return cmd_prefetch(a);
     case COMMAND_JOURNAL:
         return cmd_journal(a);
     case COMMAND_CONFIG:

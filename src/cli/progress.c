@@ -13,7 +13,7 @@ enum {
     BAR_INTERVAL_MS = 200,
     PLAIN_INTERVAL_MS = 5000,
     JSON_INTERVAL_MS = 1000,
-    LINE_MAX_BYTES = 512
+    LINE_MAX_BYTES = 1024
 };
 
 struct progress {
@@ -25,6 +25,9 @@ struct progress {
     struct countdown countdown;
     struct progress_bars *bars;
     char last_line[LINE_MAX_BYTES];
+    void (*line)(struct text *out, enum progress_style style, bool final, void *user);
+    void *user;
+    struct frame *frame; /* of the style bar, where `line` makes it */
 };
 
 static int64_t now_ms(void)
@@ -58,9 +61,12 @@ struct progress *progress_new(const struct progress_setup *setup)
     p->screen = setup->screen;
     p->style = setup->style;
     p->interval_ms = interval_of(setup->style, setup->interval_ms);
+    p->line = setup->line;
+    p->user = setup->user;
     if (p->style == PROGRESS_BAR) {
-        p->bars = progress_bars_new();
-        if (!p->bars) {
+        p->bars = p->line ? NULL : progress_bars_new();
+        p->frame = p->line ? calloc(1, sizeof *p->frame) : NULL;
+        if (!p->bars && !p->frame) {
             free(p);
             return NULL;
         }
@@ -73,6 +79,7 @@ void progress_free(struct progress *p)
     if (!p)
         return;
     progress_bars_free(p->bars);
+    free(p->frame);
     free(p);
 }
 
@@ -113,11 +120,33 @@ static void print_line(struct progress *p, const struct progress_sample *sample,
         screen_notice(p->screen, TONE_PLAIN, "%s", line);
 }
 
+static void tick_own_line(struct progress *p, bool final)
+{
+    char line[LINE_MAX_BYTES];
+    if (p->style == PROGRESS_BAR && !final) {
+        struct text row = text_in(p->frame->rows[0], SCREEN_ROW_BYTES);
+        p->line(&row, p->style, final, p->user);
+        p->frame->n = 1;
+        screen_show(p->screen, p->frame);
+        return;
+    }
+    struct text t = text_in(line, sizeof line);
+    p->line(&t, p->style, final, p->user);
+    if (!final && p->style == PROGRESS_PLAIN && strcmp(line, p->last_line) == 0)
+        return;
+    memcpy(p->last_line, line, t.n + 1);
+    screen_notice(p->screen, TONE_PLAIN, "%s", line);
+}
+
 void progress_tick(struct progress *p)
 {
     weir_stats stats;
     if (p->style == PROGRESS_NONE)
         return;
+    if (p->line) {
+        tick_own_line(p, false);
+        return;
+    }
     weir_engine_stats(p->engine, &stats);
     struct progress_sample sample = sample_of(p, &stats);
     if (p->style == PROGRESS_BAR)
@@ -138,6 +167,10 @@ void progress_finish(struct progress *p, const weir_stats *last)
         screen_show(p->screen, &(struct frame){.n = 0});
     if (p->style != PROGRESS_JSON)
         return;
+    if (p->line) {
+        tick_own_line(p, true);
+        return;
+    }
     struct progress_sample sample = sample_of(p, last);
     /* The last figure is the mean of the run, not of its last seconds. */
     if (last->elapsed_ms > 0)

@@ -18,6 +18,10 @@ struct progress_setup {
     struct screen *screen;
     enum progress_style style;
     int64_t interval_ms; /* 0 = what suits the style */
+    /* Makes the line, in any style, of a run that is not told by an engine's counters; NULL: the
+     * engine's tell. */
+    void (*line)(struct text *out, enum progress_style style, bool final, void *user);
+    void *user;
 };
 
 /* NULL when memory ran out. Borrows what `setup` points to. */

@@ -41,7 +41,10 @@ static void asked_to_end(struct signals *s, int signal_number)
     /* Before the run nothing has been begun that would have to be ended. */
     if (!first || !atomic_load(&s->running))
         _exit(exit_code_of(signal_number));
-    weir_engine_cancel(s->engine);
+    if (s->stop)
+        s->stop(s->what);
+    else
+        weir_engine_cancel(s->engine);
     screen_notice(s->screen, TONE_NOTE, "stopping%s (again to quit at once)",
                   s->starts_over ? "" : ": partial files are kept; the same command goes on");
 }

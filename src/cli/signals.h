@@ -18,7 +18,9 @@ struct signals {
     atomic_int caught;   /* the first signal that asked us to end, 0 = none */
     atomic_bool running; /* the run has begun: a first signal ends it in good order */
     atomic_bool leave;
-    bool starts_over; /* the bodies go into a stream: a second run goes on with nothing */
+    bool starts_over;         /* the bodies go into a stream: a second run goes on with nothing */
+    void (*stop)(void *what); /* instead of cancelling the engine; NULL: that */
+    void *what;
     weir_engine *engine;
     struct progress *progress;
     struct screen *screen;

@@ -263,6 +263,14 @@ void text_list_clear(struct text_list *list)
     *list = (struct text_list){NULL, 0};
 }
 
+static status parse_list(size_t row, const char *text, struct text_list *list, error *err)
+{
+    struct span s = span_trim(span_of(text));
+    if (strcmp(weir_option_at(row)->key, "header") == 0)
+        return header_list_add(list, text, err);
+    return s.n ? text_list_add(list, s.p, s.n, err) : OK;
+}
+
 /* ---- every type ---- */
 
 status option_parse(struct options *o, size_t row, const char *text, error *err)
@@ -282,7 +290,7 @@ status option_parse(struct options *o, size_t row, const char *text, error *err)
     case TYPE_TEXT:
         return parse_text(row, text, field, err);
     case TYPE_LIST:
-        return header_list_add(field, text, err);
+        return parse_list(row, text, field, err);
     case TYPE_CHOICE:
         return parse_choice(row, text, field, err);
     case TYPE_STATUSES:

@@ -43,6 +43,7 @@ struct job {
     int32_t worker;      /* -1 = any */
     int32_t holder;    /* the queue's own: the worker that took it last, whose slot it has or had */
     bool probe;        /* the queue's own: its transfer probes a held host */
+    int16_t segments;  /* ranges at once, WEIR_SEGMENTS_AUTO, or 0: as save.segments says */
     uint32_t attempts; /* requests started, hops not counted */
     uint32_t hops;     /* redirects followed in this attempt */
     uint32_t refused;  /* whole bodies whose digest or size did not match */

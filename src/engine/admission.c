@@ -374,6 +374,7 @@ static struct job *new_job(struct admission *a, const struct candidate *c, const
     job->size = c->size;
     job->callbacks = c->callbacks;
     job->user = c->user;
+    job->segments = c->segments;
     return job;
 }
 

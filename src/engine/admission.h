@@ -21,6 +21,7 @@ struct candidate {
     int64_t size;
     uint64_t line;
     weir_save save;
+    int16_t segments;
     const weir_callbacks *callbacks;
     void *user;
 };

@@ -210,7 +210,8 @@ static status tell_begin(struct fetch *f, const struct response *r, int64_t size
                         .headers = r->headers,
                         .header_count = r->header_count};
     weir_next next = f->callbacks->on_begin((weir_file *)(void *)f, &begin, f->user);
-    if (next == WEIR_NEXT)
+    f->silenced = next == WEIR_ENOUGH && f->sink;
+    if (next == WEIR_NEXT || f->silenced)
         return OK;
     fail(&f->verdict, WEIR_CANCELLED, "stopped by the program at its beginning");
     if (next == WEIR_STOP_RUN)

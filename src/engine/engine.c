@@ -13,6 +13,7 @@
 #include "engine/input.h"
 #include "engine/plan.h"
 #include "engine/run.h"
+#include "engine/segment_plan.h"
 #include "engine/worker.h"
 #include "net/url.h"
 
@@ -235,6 +236,7 @@ static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks,
                    (save == WEIR_SAVE_AUTO && !callbacks->on_data && !callbacks->on_line &&
                     !callbacks->on_record);
     raw->save_body = save == WEIR_SAVE_BODY;
+    raw->segments = (int16_t)job->segments;
     raw->callbacks = job->callbacks;
     raw->user = job->user;
     return raw;
@@ -244,6 +246,10 @@ static status check_job(struct weir_engine *e, const weir_job *job, error *err)
 {
     if (!job->url)
         return fail(err, WEIR_USAGE, "a job needs a URL");
+    if (job->segments < WEIR_SEGMENTS_AUTO || job->segments > SEGMENTS_MAX)
+        return fail(err, WEIR_USAGE,
+                    "a job with %d segments: 1 to %d, 0 or WEIR_SEGMENTS_AUTO are possible",
+                    job->segments, SEGMENTS_MAX);
     for (size_t i = 0; i < job->header_count; i++) {
         const weir_header *h = &job->headers[i];
         if (!h->name || !*h->name || !h->value || strpbrk(h->name, "\r\n: ") ||

@@ -125,6 +125,7 @@ static status feed_added(struct admission *a)
                               .save = raw->save_body ? WEIR_SAVE_BODY
                                       : raw->to_file ? WEIR_SAVE_YES
                                                      : WEIR_SAVE_NO,
+                              .segments = raw->segments,
                               .callbacks = raw->callbacks,
                               .user = raw->user};
         status st = feed(a, &c);

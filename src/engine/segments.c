@@ -242,7 +242,7 @@ bool segments_allowed(const struct fetch *f)
 {
     const struct job *job = f->job;
     return f->sink && f->sink->type->write_at && !f->shaped && !f->body && !f->chain &&
-           !f->callbacks->on_data && !job->method && !job->body && !f->no_range;
+           (!f->callbacks->on_data || f->silenced) && !job->method && !job->body && !f->no_range;
 }
 
 /* Something vouches for it that what comes from several requests is one body. */
@@ -341,9 +341,17 @@ static status split_evenly(struct fetch *f)
     return OK;
 }
 
+static int64_t wanted_segments(const struct fetch *f)
+{
+    int own = f->job->segments;
+    return own == WEIR_SEGMENTS_AUTO ? COUNT_AUTO
+           : own                     ? own
+                                     : f->worker->engine->options->save_segments;
+}
+
 status segments_answered(struct fetch *f, const struct response *r, bool is_part)
 {
-    int64_t option = f->worker->engine->options->save_segments;
+    int64_t option = wanted_segments(f);
     bool goes_on = is_part && (f->segments || f->held.extents);
     status st = OK;
     f->split_at = 0;

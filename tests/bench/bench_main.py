@@ -10,6 +10,7 @@ import tempfile
 import bench_bounds
 import bench_dataset
 import bench_filter
+import bench_prefetch
 import bench_rows
 import bench_segments
 from bench_client import Bench
@@ -31,7 +32,8 @@ ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_f
         "literals": (bench_filter.twenty_literals, "text"),
         "dense": (bench_filter.nearly_every_line, "text"),
         "jsonl": (bench_filter.json_records, "text"),
-        "filter_memory": (bench_filter.flat_memory, "text")}
+        "filter_memory": (bench_filter.flat_memory, "text"),
+        "prefetch": (bench_prefetch.prefetch, None)}
 
 
 LOGHUB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "loghub")

@@ -21,7 +21,7 @@ class Installed(Case):
         return found[0]
 
     def test_everything_is_in_its_place(self):
-        for name in ("weir.h", "stage.h", "libweir.so", "libweir.a", "weir.pc",
+        for name in ("weir.h", "stage.h", "prefetch.h", "libweir.so", "libweir.a", "weir.pc",
                      "weir-config.cmake", "weir.1"):
             self.find(name)
         self.assertTrue(self.find("weir.h").endswith("include/weir/weir.h"))
@@ -46,7 +46,7 @@ class Installed(Case):
         self.assertEqual(done.returncode, 0, done.stdout[-4000:])
 
     def test_header_is_enough_for_c_and_cpp(self):
-        program = '#include <weir/weir.h>\n#include <weir/stage.h>\nint main(void) { return weir_version()[0] == 0; }\n'
+        program = '#include <weir/weir.h>\n#include <weir/stage.h>\n#include <weir/prefetch.h>\nint main(void) { return weir_version()[0] == 0; }\n'
         for compiler, name in (("cc", "a.c"), ("c++", "a.cc")):
             source = self.write(name, program)
             libdir = os.path.dirname(self.find("libweir.so"))
@@ -73,6 +73,20 @@ class Manual(Case):
                                source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("weir_engine_run", program)
+
+    def test_program_in_the_header_of_the_prefetcher_compiles(self):
+        with open(os.path.join(SOURCE, "include/weir/prefetch.h")) as text:
+            header = text.read()
+        lines = header[header.index("1. The shortest consumer"):
+                       header.index("The shards lie in save.dir")].splitlines()[1:]
+        program = "\n".join(line.lstrip(" *") for line in lines)
+        source = self.write("b.c", "#include <stdio.h>\n#include <weir/prefetch.h>\n"
+                            "int main(void)\n{\n" + program + "\nreturn 0;\n}\n")
+        done = subprocess.run(["cc", "-Wall", "-Werror", "-fsyntax-only",
+                               "-I" + os.path.join(SOURCE, "include"), source],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn("weir_prefetch_next", program)
 
 
 class Scripts(Case):

@@ -26,9 +26,11 @@ class Help(Case):
         rows = table()
         self.assertGreater(len(rows), 30)
         lines = self.run_weir("jsonl", "--help").out.decode()
+        of = {"filter": lines, "jsonl": lines,
+              "prefetch": self.run_weir("prefetch", "--help").out.decode()}
         for section, _, flag in rows:
             if flag:
-                self.assertIn("--" + flag, lines if section in ("filter", "jsonl") else text)
+                self.assertIn("--" + flag, of.get(section, text))
         for flag in ("--input", "--output", "--config", "--no-config", "--set", "--dry-run",
                      "--quiet",
                      "--verbose", "--help", "--version"):

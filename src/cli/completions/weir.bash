@@ -54,6 +54,30 @@ _weir() {
         return
         ;;
     esac
+    case ${COMP_WORDS[1]}$prev in
+    prefetch--mode)
+        mapfile -t COMPREPLY < <(compgen -W 'shared strided queue' -- "$cur")
+        return
+        ;;
+    prefetch--on-bad)
+        mapfile -t COMPREPLY < <(compgen -W 'fail skip quarantine' -- "$cur")
+        return
+        ;;
+    prefetch--validate)
+        mapfile -t COMPREPLY < <(compgen -W 'auto none parquet gzip zstd tar jsonl' -- "$cur")
+        return
+        ;;
+    prefetch--socket)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    prefetch--ahead | prefetch--keep-behind | prefetch--budget | prefetch--warn-free | prefetch--pin | \
+        prefetch--epochs | prefetch--start | prefetch--limit | prefetch--prefill | prefetch--consumer* | \
+        prefetch--validate-command)
+        return
+        ;;
+    esac
     case ${COMP_WORDS[1]} in
     filter)
         own='--match --regexp --literal --fixed-strings --file --ignore-case --invert --invert-match
@@ -65,6 +89,10 @@ _weir() {
         ;;
     verify)
         own='--repair'
+        ;;
+    prefetch)
+        own='--ahead --keep-behind --budget --warn-free --pin --epochs --start --limit --prefill --mode
+            --consumers --consumer --consumer-timeout --socket --validate --validate-command --on-bad'
         ;;
     journal)
         if [[ $cur == -* ]]; then
@@ -85,7 +113,7 @@ _weir() {
             --min-free --segments --base-url --format --report --failed --journal --checksum --progress --decode --max-decoded-size
             '"$own" -- "$cur")
     elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify journal config help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify prefetch journal config help' -- "$cur")
     fi
 }
 complete -F _weir weir
