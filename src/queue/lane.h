@@ -117,6 +117,7 @@ struct lanes {
     uint32_t in_flight;
     uint64_t overflowed;
     uint64_t accounted, slots_idle_ns, per_host_bound_ns;
+    bool more_bound; /* only limits.per_host kept the last queue_more from having a slot */
     struct seat *seats;
 
     pthread_mutex_t overflow_lock;

@@ -390,6 +390,7 @@ static struct host *lanes_more(struct queue *queue, uint32_t worker, const char 
         host_put(q->hosts, host);
         host = NULL;
     }
+    q->more_bound = host && host_admit(host, q->now) == HOST_WAITS_FOR_SLOT;
     if (host && !may_have_more(q, host)) {
         lane_release(q, host);
         host = NULL;
@@ -416,6 +417,7 @@ static bool lanes_less(struct queue *queue, uint32_t worker, struct host *host,
     bool held = host_ended(host, &report, q->now);
     q->in_flight--;
     q->seats[worker].slots--;
+    q->more_bound = false;
     lane_place(q, host->lane, false);
     lane_release(q, host);
     leave(q, worker, turn_rate_allows(q));

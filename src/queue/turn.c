@@ -177,9 +177,9 @@ void turn_account(struct lanes *q)
 {
     uint64_t spent = q->accounted ? q->now - q->accounted : 0;
     q->accounted = q->now;
-    if (q->in_flight >= q->env.concurrency || !q->queued)
+    if (q->in_flight >= q->env.concurrency || !(q->queued || q->more_bound))
         return;
     q->slots_idle_ns += spent;
-    if (q->bound_lanes && !turn_any_takable(q))
+    if ((q->bound_lanes || q->more_bound) && !turn_any_takable(q))
         q->per_host_bound_ns += spent;
 }

@@ -163,7 +163,12 @@ static void further_transfers_get_what_no_job_waits_for(void **state)
     assert_non_null(first);
     assert_ptr_equal(first, job->host);
     assert_non_null(second);
-    assert_null(more(&b, "a:80")); /* limits.per_host */
+    assert_null(more(&b, "a:80")); /* limits.per_host, which is counted */
+    struct queue_counts counts;
+    b.now += S;
+    assert_null(more(&b, "a:80"));
+    queue_counts(b.queue, &counts);
+    assert_int_equal(counts.per_host_bound_ns, S);
     assert_non_null(third = more(&b, "b:80"));
     assert_null(more(&b, "b:80")); /* run.concurrency */
     assert_false(queue_pressed(b.queue, first));
