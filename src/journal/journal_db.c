@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,6 +29,19 @@ status db_damaged(const char *path, const char *how, error *err)
                 path, how);
 }
 
+/* 0, or why the file cannot be read any more. Pages that a dying disk gave no bytes for look like
+ * damage to SQLite. */
+static int trouble_of_disk(const char *path)
+{
+    char byte;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == EIO || errno == EROFS || errno == ENODEV || errno == ENXIO ? errno : 0;
+    int sys_errno = pread(fd, &byte, 1, 0) < 0 || fsync(fd) < 0 ? errno : 0;
+    close(fd);
+    return sys_errno;
+}
+
 status db_fail(sqlite3 *db, int rc, const char *path, error *err)
 {
     int sys_errno = db ? sqlite3_system_errno(db) : 0;
@@ -36,6 +50,8 @@ status db_fail(sqlite3 *db, int rc, const char *path, error *err)
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_FORMAT:
+        if ((sys_errno = trouble_of_disk(path)))
+            return fail_errno(err, WEIR_DISK, sys_errno, "%s: the journal cannot be read", path);
         return db_damaged(path, text, err);
     case SQLITE_NOMEM:
         return fail(err, WEIR_NOMEM, "%s: out of memory for the journal", path);
