@@ -65,6 +65,9 @@ struct job {
     void *user;
 };
 
+/* How a list of failed records begins, and each row in it that titles the columns anew. */
+#define FAILED_LIST_HEADER "url\tname\tid"
+
 /* Text that job_new packs; NULL pointers are left out. */
 struct job_text {
     const char *url, *authority, *name, *id;

@@ -20,8 +20,6 @@
 #include "report/redact.h"
 #include "report/report.h"
 
-#define HEADER "url\tname\tid"
-
 struct failed_list {
     struct line_writer out;
     char *path;      /* the final name; NULL: rows go straight to a device or a pipe */
@@ -39,7 +37,7 @@ struct failed_list {
 /* Whether `path` may be replaced: it is not there, empty, or a list of ours. */
 static status check_replaceable(const char *path, bool *exists, error *err)
 {
-    char head[sizeof HEADER - 1];
+    char head[sizeof FAILED_LIST_HEADER - 1];
     *exists = false;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd < 0 && errno == ENOENT)
@@ -51,7 +49,7 @@ static status check_replaceable(const char *path, bool *exists, error *err)
     close(fd);
     if (n < 0)
         return fail_errno(err, WEIR_DISK, sys_errno, "%s: cannot be read", path);
-    if (n && ((size_t)n < sizeof head || memcmp(head, HEADER, sizeof head) != 0))
+    if (n && ((size_t)n < sizeof head || memcmp(head, FAILED_LIST_HEADER, sizeof head) != 0))
         return fail(err, WEIR_USAGE,
                     "%s: exists and is no list of failed URLs, so it is left alone; name another "
                     "file or remove it",
@@ -192,32 +190,65 @@ static const char *extra_value(const char *extra, const char *name)
     return NULL;
 }
 
-/* The columns of the first record that failed are the columns of the list. */
-static void add_header(struct failed_list *f, const struct job *job)
+static unsigned digest_kinds(const struct job *job)
 {
-    struct strbuf *line = &f->out.pending;
-    strbuf_adds(line, HEADER);
-    f->with_size = job->size >= 0;
-    if (f->with_size)
-        strbuf_adds(line, "\tsize");
     struct checksum sum;
-    const char *digests = job_text(job, job->digests);
-    while (digests && checksum_list_next(&digests, &sum)) {
-        f->digests |= 1U << sum.kind;
-        strbuf_addf(line, "\t%s", checksum_name(sum.kind));
-    }
-    f->with_mirrors = job->mirrors != 0;
-    if (f->with_mirrors)
-        strbuf_adds(line, "\tmirrors");
+    unsigned kinds = 0;
+    const char *at = job_text(job, job->digests);
+    while (at && checksum_list_next(&at, &sum))
+        kinds |= 1U << sum.kind;
+    return kinds;
+}
+
+static bool has_extra(const struct failed_list *f, const char *name)
+{
+    for (const char *known = strbuf_text(&f->extra); *known; known += strlen(known) + 1)
+        if (strcmp(known, name) == 0)
+            return true;
+    return false;
+}
+
+/* Adds the columns that the record has and the list has not. True: there are such. */
+static bool widen(struct failed_list *f, const struct job *job)
+{
+    unsigned kinds = digest_kinds(job);
+    bool more = (job->size >= 0 && !f->with_size) || (job->mirrors && !f->with_mirrors) ||
+                kinds & ~f->digests;
+    f->with_size |= job->size >= 0;
+    f->with_mirrors |= job->mirrors != 0;
+    f->digests |= kinds;
     const char *extra = job_text(job, job->extra);
     while (extra && *extra) {
         const char *value = extra + strlen(extra) + 1;
-        strbuf_addc(line, '\t');
-        add_cell(line, span_of(extra));
-        strbuf_add(&f->extra, extra, strlen(extra) + 1);
+        if (!has_extra(f, extra)) {
+            if (f->extra.n) /* the NUL at the end of all */
+                f->extra.n--;
+            strbuf_add(&f->extra, extra, strlen(extra) + 1);
+            strbuf_addc(&f->extra, '\0');
+            more = true;
+        }
         extra = value + strlen(value) + 1;
     }
-    strbuf_addc(&f->extra, '\0');
+    return more;
+}
+
+/* The titles of the columns. They stand again, with more of them, before the first record that
+ * needs more: lists of several kinds may be read in one run. */
+static void add_header(struct failed_list *f)
+{
+    struct strbuf *line = &f->out.pending;
+    strbuf_adds(line, FAILED_LIST_HEADER);
+    if (f->with_size)
+        strbuf_adds(line, "\tsize");
+    for (unsigned kind = 0; kind < CHECKSUM_KINDS; kind++)
+        if (f->digests & 1U << kind)
+            strbuf_addf(line, "\t%s", checksum_name((enum checksum_kind)kind));
+    if (f->with_mirrors)
+        strbuf_adds(line, "\tmirrors");
+    for (const char *name = strbuf_text(&f->extra); *name; name += strlen(name) + 1) {
+        strbuf_addc(line, '\t');
+        add_cell(line, span_of(name));
+    }
     strbuf_addc(line, '\n');
 }
 
@@ -295,9 +326,8 @@ status failed_write(struct failed_list *f, const struct job *job, error *err)
         return st;
     struct strbuf *pending = &f->out.pending;
     size_t before = pending->n;
-    bool first = !f->any;
-    if (first)
-        add_header(f, job);
+    if (widen(f, job) || !f->any)
+        add_header(f);
     add_row(f, job);
     f->any = true;
     if (!pending->failed && !f->extra.failed && !f->scratch.failed)
@@ -307,10 +337,9 @@ status failed_write(struct failed_list *f, const struct job *job, error *err)
     pending->n = before;
     if (pending->p)
         pending->p[before] = '\0';
-    if (first) {
-        strbuf_clear(&f->extra);
-        f->any = false;
-    }
+    strbuf_free(&f->extra); /* the titles stand before the next one */
+    f->digests = 0;
+    f->with_size = f->with_mirrors = f->any = false;
     return fail(err, WEIR_NOMEM, "%s: out of memory for the list of failed URLs", f->out.path);
 }
 

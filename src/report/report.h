@@ -21,11 +21,11 @@ status report_flush(struct report *r, error *err);
 status report_close(struct report *r, error *err); /* takes NULL */
 
 /* The list of failed records: TSV with a header, which `-i` takes again. The columns are url, name,
- * id; then size, digests, mirrors and the records' other columns when the first record that failed
- * had them. Rows
- * gather in "PATH.new", which takes the name PATH at the end; after a run without failures no list
- * of that name remains. Control characters cannot occur in a normalised URL; in other cells they
- * are dropped. A file of that name that is no such list is never replaced: USAGE. */
+ * id; then size, digests, mirrors and the records' other columns. The titles stand again where a
+ * record has more than those before it, which -i understands. Rows gather in "PATH.new", which
+ * takes the name PATH at the end; after a run without failures no list of that name remains.
+ * Control characters cannot occur in a normalised URL; in other cells they are dropped. A file of
+ * that name that is no such list is never replaced: USAGE. */
 struct failed_list;
 status failed_open(struct failed_list **out, const char *path, error *err);
 status failed_write(struct failed_list *f, const struct job *job, error *err);

@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "core/job.h"
 #include "source/table.h"
 
 extern const struct source_type source_tsv; /* its row: source.c */
@@ -73,6 +74,13 @@ fail:
     return st;
 }
 
+/* Our own lists of failed records title their columns anew where they need more. */
+static bool is_our_header(struct span line)
+{
+    size_t n = sizeof FAILED_LIST_HEADER - 1;
+    return span_starts(line, FAILED_LIST_HEADER) && (line.n == n || line.p[n] == '\t');
+}
+
 static status tsv_next(struct source *s, struct record *out, error *err)
 {
     struct tsv_source *t = (struct tsv_source *)s;
@@ -82,11 +90,16 @@ static status tsv_next(struct source *s, struct record *out, error *err)
     *out = (struct record){.size = -1};
     if (!t->table.column_count)
         return WEIR_END;
+    bool titles;
     do {
         st = line_reader_next(t->lines, &line, &too_long, err);
         if (st == OK)
             cut_cells(&t->table, line);
-    } while (st == OK && line_is_skipped(line) && table_is_comment(&t->table, t->table.cells));
+        titles = st == OK && is_our_header(line);
+        if (titles)
+            st = table_take_header(&t->table, here(t), err);
+    } while (st == OK &&
+             (titles || (line_is_skipped(line) && table_is_comment(&t->table, t->table.cells))));
     if (st && !too_long)
         return st;
     out->line = line_reader_number(t->lines);

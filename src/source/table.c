@@ -16,13 +16,18 @@ void table_init(struct table *t, const char *parting)
     parts_init(&t->parts);
 }
 
-void table_free(struct table *t)
+static void free_columns(struct table *t)
 {
     for (size_t i = 0; t->columns && i < t->column_count; i++)
         free(t->columns[i].name);
     free(t->columns);
     t->columns = NULL;
     t->column_count = 0;
+}
+
+void table_free(struct table *t)
+{
+    free_columns(t);
     parts_free(&t->parts);
 }
 
@@ -106,6 +111,7 @@ static status no_url_column(const struct table *t, struct place at, error *err)
 
 static status make_columns(struct table *t, size_t n, struct place at, error *err)
 {
+    free_columns(t); /* of titles that stood before these */
     t->columns = calloc(n, sizeof *t->columns);
     if (!t->columns)
         return fail(err, WEIR_NOMEM, "%s: out of memory for its header", at.list);

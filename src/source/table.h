@@ -36,7 +36,7 @@ static inline void table_add_cell(struct table *t, struct span text, size_t colu
 
 /* Whether one of the cells at hand is titled "url". */
 bool table_has_url_title(const struct table *t);
-/* Takes the cells at hand as titles. INPUT: they cannot be. */
+/* Takes the cells at hand as titles, in place of earlier ones. INPUT: they cannot be. */
 status table_take_header(struct table *t, struct place at, error *err);
 /* The columns of a list without titles: URL and name. INPUT: the cells at hand are more. */
 status table_take_no_header(struct table *t, struct place at, error *err);

@@ -330,7 +330,7 @@ static void failed_records_are_rows_of_url_name_and_id(void **state)
     struct job *jobs[] = {
         make_job("http://a/1", "one.bin", NULL, -1, NULL, 0),
         make_job("http://u:p@a/2", "d/two", "B\t2\n", -1, NULL, 0),
-        make_job("http://a/3", NULL, NULL, 77, EXTRA("md5\0ff\0")),
+        make_job("http://a/3", NULL, NULL, -1, NULL, 0),
     };
     write_failed(p->path, jobs, 3);
     assert_string_equal(contents(p, p->path), "url\tname\tid\n"
@@ -341,7 +341,7 @@ static void failed_records_are_rows_of_url_name_and_id(void **state)
         job_free(jobs[i]);
 }
 
-static void columns_of_the_first_failure_are_kept(void **state)
+static void columns_are_titled_anew_where_there_are_more(void **state)
 {
     struct place *p = *state;
     struct job *jobs[] = {
@@ -351,7 +351,8 @@ static void columns_of_the_first_failure_are_kept(void **state)
     write_failed(p->path, jobs, 2);
     assert_string_equal(contents(p, p->path), "url\tname\tid\tsize\tmd5\tnote\n"
                                               "http://a/1\tn\tA\t5\tff\tx y\n"
-                                              "http://a/2\tm\t\t\t\tz\n");
+                                              "url\tname\tid\tsize\tmd5\tnote\tmore\n"
+                                              "http://a/2\tm\t\t\t\tz\tw\n");
     for (int i = 0; i < 2; i++)
         job_free(jobs[i]);
 }
@@ -377,6 +378,42 @@ static void a_failed_list_reads_back_as_a_list(void **state)
     assert_int_equal(source_next(s, &r, &err), WEIR_END);
     source_close(s);
     job_free(job);
+}
+
+/* Of lists of several kinds, read in one run: no record loses what vouches for it. */
+static void a_failed_list_grows_columns_and_reads_back(void **state)
+{
+    struct place *p = *state;
+    struct job *jobs[] = {make_job("http://a/1", "n1", "A", -1, NULL, 0),
+                          make_job("http://a/2", "n2", "B", 7, EXTRA("etag\0ff\0")),
+                          make_job("http://a/3", "n3", "C", -1, EXTRA("kind\0x\0")),
+                          make_job("http://a/4", "n4", "D", 9, NULL, 0)};
+    static const char *const extras[] = {"", "etag=ff;", "kind=x;", ""};
+    static const int64_t sizes[] = {-1, 7, -1, 9};
+    write_failed(p->path, jobs, 4);
+    struct reader *in;
+    struct source *s;
+    struct record r;
+    error err;
+    assert_int_equal(reader_open_path(&in, p->path, &err), OK);
+    assert_int_equal(source_open(&s, in, p->path, NULL, &err), OK);
+    for (size_t i = 0; i < 4; i++) {
+        struct strbuf extra = {0};
+        assert_int_equal(source_next(s, &r, &err), OK);
+        assert_true(span_equal(r.url, job_text(jobs[i], jobs[i]->url)));
+        assert_true(span_equal(r.name, job_text(jobs[i], jobs[i]->name)));
+        assert_int_equal(r.size, sizes[i]);
+        for (const char *at = r.extra.n ? r.extra.p : ""; *at;) {
+            strbuf_addf(&extra, "%s=%s;", at, at + strlen(at) + 1);
+            at += strlen(at) + 1;
+            at += strlen(at) + 1;
+        }
+        assert_string_equal(strbuf_text(&extra), extras[i]);
+        strbuf_free(&extra);
+        job_free(jobs[i]);
+    }
+    assert_int_equal(source_next(s, &r, &err), WEIR_END);
+    source_close(s);
 }
 
 /* A name comes sanitised and is sanitised again on its way back: escapes must not pile up. */
@@ -631,8 +668,9 @@ int main(void)
         TEST(a_reader_that_left_is_told),
         TEST(a_full_disk_leaves_whole_lines_and_loses_none),
         TEST(failed_records_are_rows_of_url_name_and_id),
-        TEST(columns_of_the_first_failure_are_kept),
+        TEST(columns_are_titled_anew_where_there_are_more),
         TEST(a_failed_list_reads_back_as_a_list),
+        TEST(a_failed_list_grows_columns_and_reads_back),
         TEST(names_stand_as_they_were_before_the_sanitiser),
         TEST(names_survive_a_second_run),
         TEST(no_failures_leave_no_list),
