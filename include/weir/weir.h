@@ -325,8 +325,24 @@ typedef struct weir_digest {
 
 #define WEIR_SEGMENTS_AUTO (-1) /* as many as make it faster */
 
+/* A body that is sent up instead of one that comes down. Zero-initialise, then set `path` or
+ * `read`. It streams: no more of it is in memory than a buffer. */
+typedef struct weir_upload {
+    const char *path; /* a file, "-" for standard input, or a FIFO; NULL: `read` gives the bytes */
+    /* Up to `capacity` bytes into data; *got 0 ends the body. Runs on the job's worker, whose other
+     * transfers wait meanwhile: bytes that are long in coming are better given as a FIFO. A status
+     * other than WEIR_OK ends the job with that class and the message of `err`. */
+    weir_status (*read)(void *user, void *data, size_t capacity, size_t *got, weir_error *err);
+    /* Back to byte 0, for another try or a redirect. NULL: it cannot, so that a request which
+     * breaks off after the first byte was read is not tried again. */
+    weir_status (*rewind)(void *user, weir_error *err);
+    void *user;
+    int64_t size; /* of what `read` gives; 0 or less = unknown, then it is sent in chunks */
+} weir_upload;
+
 /* What goes in. Zero-initialise, then set `url`; everything else may stay 0. Copied by
- * weir_engine_add, except `callbacks` and `user`, which must live until on_end. */
+ * weir_engine_add, except `callbacks`, `user` and an `upload` with `read`, which must live until
+ * on_end. */
 typedef struct weir_job {
     const char *url;
     const char *name;           /* file name below save.dir; NULL: save.name makes it */
@@ -347,6 +363,10 @@ typedef struct weir_job {
                    */
     const weir_callbacks *callbacks; /* NULL: the engine's */
     void *user;                      /* for `callbacks` */
+    const weir_upload *upload; /* NULL: a download. Else the body goes to `url` by put.method, or by
+                                  `method`; where the path of the URL ends in '/', the name of the
+                                  file is added. size and digests are of what is sent: a file that
+                                  differs is not sent to its end. Nothing is saved */
 } weir_job;
 
 /* ---------------------------------------------------------------------------------------------
@@ -372,6 +392,20 @@ WEIR_API weir_status weir_engine_add(weir_engine *engine, const weir_job *job, w
  * is opened here and read while the run goes on. .gz and .zst lists are decompressed. */
 WEIR_API weir_status weir_engine_add_source(weir_engine *engine, const char *list,
                                             const char *format, weir_error *err);
+
+/* ---------------------------------------------------------------------------------------------
+ * Uploads: the same engine, limits, retries and reports; see weir_upload. In results `path` is the
+ * file that was sent, `bytes` what was sent of it.
+ */
+
+/* Records of lists are uploads: `name` is a file, `url` where it goes. A record without a name is
+ * the name of a file itself, and goes to input.base_url. Before the run. */
+WEIR_API void weir_engine_set_upload(weir_engine *engine, bool upload);
+/* Adds every file beneath the directory `dir`, hidden ones too, each for `url`/RELATIVE/PATH. Read
+ * while the run goes on, however many there are. Partial files (.part) are left out, so are links
+ * that lead out of `dir`, links to folders, and what is no file; a warning tells how many. */
+WEIR_API weir_status weir_engine_add_tree(weir_engine *engine, const char *dir, const char *url,
+                                          weir_error *err);
 
 /* Whether files are checked that are there already. */
 typedef enum weir_verify {
@@ -487,7 +521,8 @@ typedef struct weir_stats {
     uint64_t duplicates; /* part of skipped: same URL earlier in the list */
     uint64_t removed;    /* files that the lists no longer name (save.delete) */
     uint64_t lines_in, lines_out, bad_records, long_lines; /* of the files that have ended */
-    int64_t bytes;                                         /* body bytes received in this run */
+    int64_t bytes;       /* body bytes received in this run, and those that were sent */
+    int64_t sent;        /* part of bytes: those of uploads, failed tries included */
     int64_t bytes_known; /* sizes of the files that have begun, less what earlier runs had */
     int in_flight;       /* transfers under way */
     int waiting;         /* jobs that wait for a retry or a held host */

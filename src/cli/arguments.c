@@ -220,6 +220,8 @@ static bool take_own(struct parser *p, enum own_id id, const char *value, const 
         return a->repair = true;
     case OWN_CHECKSUM:
         return take_checksum(p, value);
+    case OWN_ON_EXIST:
+        return add_setting(p, "put.on_exist", strlen("put.on_exist"), value, NULL);
     case OWN_JSON:
         return a->journal.json = true;
     case OWN_CONFIG:
@@ -385,6 +387,10 @@ static bool parse_word(struct parser *p, const char *word)
     }
     if (a->command == COMMAND_HELP || a->command == COMMAND_CONFIG || a->command == COMMAND_JOURNAL)
         return refuse(p, "\"%s\" is one word too many here", word);
+    if (a->command == COMMAND_PUT && !has_scheme(word)) {
+        a->put.files[a->put.file_count++] = word;
+        return true;
+    }
     if (has_scheme(word))
         a->urls[a->url_count++] = word;
     else if (!p->stray_word)
@@ -402,7 +408,8 @@ static bool parse_all(struct parser *p)
         const char *word = p->argv[at];
         if (at == p->command_at)
             continue;
-        if (flags_end || word[0] != '-')
+        bool is_stdin = p->a->command == COMMAND_PUT && strcmp(word, "-") == 0;
+        if (flags_end || word[0] != '-' || is_stdin)
             fine = parse_word(p, word);
         else if (strcmp(word, "--") == 0)
             flags_end = true;
@@ -426,13 +433,14 @@ bool arguments_parse(struct arguments *out, int argc, char **argv, char message[
     size_t room = (size_t)argc + 1;
     out->urls = calloc(room, sizeof *out->urls);
     out->lists = calloc(room, sizeof *out->lists);
+    out->put.files = calloc(room, sizeof *out->put.files);
     out->filter.patterns = calloc(room, sizeof *out->filter.patterns);
     /* A cluster of letters sets more than one option. */
     size_t letters = 0;
     for (int i = 1; i < argc; i++)
         letters += argv[i][0] == '-' && argv[i][1] != '-' ? strlen(argv[i]) : 1;
     out->settings = calloc(letters + 1, sizeof *out->settings);
-    if (!out->urls || !out->lists || !out->settings || !out->filter.patterns)
+    if (!out->urls || !out->lists || !out->settings || !out->filter.patterns || !out->put.files)
         return refuse(&p, "out of memory");
     return parse_all(&p);
 }
@@ -445,6 +453,7 @@ void arguments_free(struct arguments *a)
     free(a->checksum);
     free(a->urls);
     free(a->lists);
+    free(a->put.files);
     free(a->filter.patterns);
     *a = (struct arguments){0};
 }

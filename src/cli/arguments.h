@@ -50,6 +50,12 @@ struct journal_arguments {
     bool json;
 };
 
+/* weir put */
+struct put_arguments {
+    const char **files; /* files and folders, "-": standard input */
+    size_t file_count;
+};
+
 struct arguments {
     enum command command;
     bool command_named; /* "weir get", not "weir URL" */
@@ -63,6 +69,7 @@ struct arguments {
     struct filter_arguments filter;
     struct jsonl_arguments jsonl;
     struct journal_arguments journal;
+    struct put_arguments put;
     bool repair; /* verify */
     const char **urls;
     size_t url_count;

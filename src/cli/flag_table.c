@@ -44,19 +44,26 @@ static const struct own_flag own_flags[] = {
      "print one JSON object instead, with all groups of failures"},
     {OWN_REPAIR, FOR_VERIFY, "repair", NULL, 0, NULL, "What is checked",
      "fetch what is missing or wrong; the list needs URLs for it"},
-    {OWN_INPUT, FOR_ALL, "input", NULL, 'i', "FILE", "Input",
+    {OWN_INPUT, FOR_ALL & ~FOR_PUT, "input", NULL, 'i', "FILE", "Input",
      "read URLs from a list (a file, a URL, or - for standard input); repeatable"},
+    {OWN_INPUT, FOR_PUT, "input", NULL, 'i', "FILE", "Input",
+     "read files and their URLs from a list (a file, a URL, or - for standard input); repeatable"},
+    {OWN_ON_EXIST, FOR_PUT, "on-exist", NULL, 0, "overwrite|skip", "What is sent",
+     "skip: leave alone what the server has (HEAD first, then If-None-Match: *) [overwrite]"},
     {OWN_CHECKSUM, FOR_GET | FOR_LINES | FOR_HELP, "checksum", NULL, 0, "ALGO=HEX", "Input",
      "what the body of the one URL must have: sha256, sha512, sha1, md5 or crc32c; lists carry "
      "their own"},
-    {OWN_OUTPUT, FOR_ALL_BUT_LINES & ~FOR_VERIFY, "output", NULL, 'o', "NAME", "Where files go",
+    {OWN_OUTPUT, FOR_ALL_BUT_LINES & ~(FOR_VERIFY | FOR_PUT), "output", NULL, 'o', "NAME",
+     "Where files go",
      "file name for one URL; - writes all bodies to standard output in list order"},
     {OWN_OUTPUT, FOR_LINES, "output", NULL, 'o', "FILE", "Where results go",
      "write the results of all URLs to this file, which has its name when the run has ended; - for "
      "standard output, where they go anyway"},
     {OWN_IN_ORDER, FOR_LINES, "in-order", NULL, 0, NULL, "Where results go",
      "one URL after the other, in list order; otherwise lines come as they arrive, whole ones"},
-    {OWN_DRY_RUN, FOR_ALL_BUT_LINES, "dry-run", NULL, 0, NULL, "General",
+    {OWN_DRY_RUN, FOR_PUT, "dry-run", NULL, 0, NULL, "General",
+     "read the lists and folders and print which URL each file would go to; send nothing"},
+    {OWN_DRY_RUN, FOR_ALL_BUT_LINES & ~FOR_PUT, "dry-run", NULL, 0, NULL, "General",
      "read the lists and print which name each URL would get; fetch nothing"},
     {OWN_DRY_RUN, FOR_LINES, "dry-run", NULL, 0, NULL, "General",
      "check everything, print the URLs (with -d their names, too); fetch nothing"},
@@ -83,9 +90,9 @@ const struct own_flag *own_flag_at(size_t i)
 }
 
 static const char *const command_names[] = {
-    [COMMAND_GET] = "get",       [COMMAND_FILTER] = "filter",     [COMMAND_JSONL] = "jsonl",
-    [COMMAND_VERIFY] = "verify", [COMMAND_PREFETCH] = "prefetch", [COMMAND_JOURNAL] = "journal",
-    [COMMAND_CONFIG] = "config", [COMMAND_HELP] = "help"};
+    [COMMAND_GET] = "get",         [COMMAND_FILTER] = "filter",     [COMMAND_JSONL] = "jsonl",
+    [COMMAND_VERIFY] = "verify",   [COMMAND_PREFETCH] = "prefetch", [COMMAND_PUT] = "put",
+    [COMMAND_JOURNAL] = "journal", [COMMAND_CONFIG] = "config",     [COMMAND_HELP] = "help"};
 
 const char *command_name(enum command command)
 {
@@ -122,12 +129,16 @@ unsigned option_commands(const weir_option *option)
         return FOR_JSONL | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "prefetch") == 0)
         return FOR_PREFETCH | FOR_CONFIG | FOR_HELP;
+    if (strcmp(option->section, "put") == 0)
+        return FOR_PUT | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "journal") == 0 || is_of_runs_only(option))
         return FOR_RUNS;
+    if (strcmp(option->section, "save") == 0)
+        return FOR_ALL & ~FOR_PUT; /* nothing is saved */
     if (strcmp(option->section, "report") == 0 && strcmp(option->key, "path") == 0)
-        return FOR_RUNS;
+        return FOR_RUNS | FOR_PUT;
     if (strcmp(option->section, "report") == 0 && strcmp(option->key, "failed") == 0)
-        return FOR_RUNS | FOR_JOURNAL; /* in journal it is what FILE is asked for */
+        return FOR_RUNS | FOR_PUT | FOR_JOURNAL; /* in journal it is what FILE is asked for */
     return FOR_ALL;
 }
 

@@ -15,6 +15,7 @@ enum command {
     COMMAND_JSONL,
     COMMAND_VERIFY,
     COMMAND_PREFETCH,
+    COMMAND_PUT,
     COMMAND_JOURNAL,
     COMMAND_CONFIG,
     COMMAND_HELP
@@ -27,17 +28,18 @@ enum {
     FOR_JSONL = 1 << COMMAND_JSONL,
     FOR_VERIFY = 1 << COMMAND_VERIFY,
     FOR_PREFETCH = 1 << COMMAND_PREFETCH,
+    FOR_PUT = 1 << COMMAND_PUT,
     FOR_JOURNAL = 1 << COMMAND_JOURNAL,
     FOR_CONFIG = 1 << COMMAND_CONFIG,
     FOR_HELP = 1 << COMMAND_HELP,
     FOR_LINES = FOR_FILTER | FOR_JSONL,
     FOR_RUNS = FOR_GET | FOR_LINES | FOR_VERIFY | FOR_CONFIG | FOR_HELP,
-    FOR_ALL = FOR_RUNS | FOR_PREFETCH, /* that take options */
+    FOR_ALL = FOR_RUNS | FOR_PREFETCH | FOR_PUT, /* that take options */
     FOR_ANY = FOR_ALL | FOR_JOURNAL,
     FOR_ALL_BUT_LINES = FOR_RUNS & ~FOR_LINES
 };
 
-#define COMMAND_NAMES "get, filter, jsonl, verify, prefetch, journal, config, help"
+#define COMMAND_NAMES "get, filter, jsonl, verify, prefetch, put, journal, config, help"
 
 const char *command_name(enum command command);
 /* False: `word` is no command. */
@@ -64,6 +66,7 @@ enum own_id {
     OWN_JQ,
     OWN_RAW,
     OWN_REPAIR,
+    OWN_ON_EXIST, /* of put: the option put.on_exist; everywhere else it is that of save */
     OWN_JSON,
     OWN_CONFIG,
     OWN_NO_CONFIG,

@@ -18,6 +18,7 @@ static const struct {
     {"Which lines", FOR_FILTER, {"filter"}},
     {"Which records", FOR_JSONL, {"jsonl", "filter"}},
     {"What is written", FOR_LINES, {NULL}},
+    {"What is sent", FOR_PUT, {"put"}},
     {"Input", FOR_ALL, {"input"}},
     {"What is checked", FOR_VERIFY, {NULL}},
     {"What is kept ready", FOR_PREFETCH, {"prefetch"}},
@@ -227,6 +228,37 @@ static void print_prefetch(void)
            "  141  the consumer has gone before the end; likewise\n");
 }
 
+static void print_put(void)
+{
+    printf(
+        "weir put [FLAGS] FILE|-|DIR... URL\n"
+        "weir put [FLAGS] -i LIST...\n"
+        "  Sends files up, as streams, many at a time. A URL that ends in / is a folder: each\n"
+        "  file goes below it under its name, a DIR with all that is in it, hidden files too;\n"
+        "  partial files (.part), links that lead out of it and what is no file are left out.\n"
+        "  - is standard input; what comes from a pipe goes in chunks, and is not tried again\n"
+        "  once some of it has gone. A LIST names files and URLs: columns name and url, or a\n"
+        "  name, a TAB and a URL in each line; with --base-url names of files alone will do.\n"
+        "\n"
+        "  weir put a.iso https://example.org/up/a.iso       one file\n"
+        "  weir put results/ https://example.org/up/         what is in a folder\n"
+        "  pg_dump db | weir put - https://example.org/up/db.sql\n"
+        "  weir put -i files.tsv --failed again.tsv          a list, and one of the failures\n"
+        "  weir put --aws-sigv4 aws:amz:eu-west-1:s3 a.iso https://BUCKET.s3.example.org/a.iso\n"
+        "\n"
+        "  A server that redirects by 307 or 308 is followed, by 301, 302 or 303 it is not: what\n"
+        "  became of the body would be open. A file that changes while it is sent is broken off\n"
+        "  before its last byte, so that no server takes it for whole, and sent once more.\n");
+    print_flags(COMMAND_PUT);
+    printf("\nExit codes\n"
+           "  0    everything was sent, or was there already\n"
+           "  1    some files could not be sent; the rest have been\n"
+           "  2    the command line, the configuration or a list cannot be used\n"
+           "  3    local trouble stopped the run\n"
+           "  4    only files that changed, or are not what the list says, were refused\n"
+           "  130  interrupted (143: by SIGTERM)\n");
+}
+
 static void print_journal(void)
 {
     printf("weir journal [FLAGS] FILE\n"
@@ -273,6 +305,9 @@ void help_print(enum command topic)
     case COMMAND_PREFETCH:
         print_prefetch();
         return;
+    case COMMAND_PUT:
+        print_put();
+        return;
     case COMMAND_JOURNAL:
         print_journal();
         return;
@@ -297,6 +332,7 @@ void help_print(enum command topic)
                "                                check what is on disk\n"
                "  weir prefetch -i SHARDS -d CACHE\n"
                "                                keep the next shards ready for a consumer\n"
+               "  weir put FILE|-|DIR... URL    send files up\n"
                "  weir journal FILE             tell what runs with --journal did\n"
                "  weir config                   print every option, its value and its origin\n"
                "  weir help [COMMAND]           print this text, or that of one command\n\n",

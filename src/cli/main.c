@@ -109,6 +109,8 @@ static int dispatch(const struct arguments *a)
         return cmd_verify(a);
     case COMMAND_PREFETCH:
         return cmd_prefetch(a);
+    case COMMAND_PUT:
+        return cmd_put(a);
     case COMMAND_JOURNAL:
         return cmd_journal(a);
     case COMMAND_CONFIG:

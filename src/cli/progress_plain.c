@@ -12,7 +12,7 @@ void progress_plain_line(struct text *out, const struct progress_sample *sample)
     text_addf(out, " of %s%s files", show_count(number, s->found), s->all_found ? "" : "+");
     if (s->failed)
         text_addf(out, ", %s failed", show_count(number, s->failed));
-    text_addf(out, ", %s", show_bytes(number, s->bytes));
+    text_addf(out, ", %s%s", show_bytes(number, s->bytes), s->sent ? " sent" : "");
     text_addf(out, ", %s", show_speed(number, sample->bps));
     if (s->waiting > 0)
         text_addf(out, ", %s waiting", show_count(number, (uint64_t)s->waiting));
@@ -30,6 +30,8 @@ void progress_json_line(struct text *out, const struct progress_sample *sample, 
               s->failed, s->retried);
     text_addf(out, ",\"bytes\":%" PRId64 ",\"speed_bps\":%.0f,\"in_flight\":%d,\"waiting\":%d",
               s->bytes, sample->bps, s->in_flight, s->waiting);
+    if (s->sent)
+        text_addf(out, ",\"sent\":%" PRId64, s->sent);
     if (s->lines_in)
         text_addf(out, ",\"lines_in\":%" PRIu64 ",\"lines_out\":%" PRIu64, s->lines_in,
                   s->lines_out);

@@ -102,7 +102,7 @@ static int check_usage(struct command_run *run)
     int code = run->type->check(run);
     if (code)
         return code;
-    if (a->url_count + a->list_count == 0) {
+    if (a->url_count + a->list_count + a->put.file_count == 0) {
         const char *name = command_name(a->command);
         fprintf(stderr, "weir: error: no URL and no list\n%s\ntry: weir %s --help\n",
                 run->type->no_work, name);
@@ -150,7 +150,8 @@ static int make_engine(struct command_run *run)
         .style = run->style,
         .interval_ms = setting_time_ms(weir_config_get(run->config, "progress.interval"))};
     run->progress = progress_new(&setup);
-    run->signals.starts_over = output_target_is_stream(&run->target);
+    run->signals.starts_over =
+        run->a->command == COMMAND_PUT || output_target_is_stream(&run->target);
     if (!run->progress || !signals_start(&run->signals, run->engine, run->progress, run->screen))
         return status_error(run->a->command, WEIR_NOMEM,
                             "no memory or no thread for the progress display");
@@ -178,7 +179,7 @@ int run_write_lines(struct command_run *run)
     return EXIT_ALL_WELL;
 }
 
-static int add_work(struct command_run *run)
+static int add_urls(struct command_run *run)
 {
     const struct arguments *a = run->a;
     weir_error err;
@@ -192,6 +193,16 @@ static int add_work(struct command_run *run)
         if (st)
             return fail_engine(run, st, &err);
     }
+    return EXIT_ALL_WELL;
+}
+
+static int add_work(struct command_run *run)
+{
+    const struct arguments *a = run->a;
+    weir_error err;
+    int code = run->type->add_words ? run->type->add_words(run) : add_urls(run);
+    if (code)
+        return code;
     if (reads_terminal(a) && !a->quiet)
         screen_say(run->screen, TONE_NOTE, "reading URLs from the terminal; end with Ctrl-D");
     const char *format = weir_config_get(run->config, "input.format");

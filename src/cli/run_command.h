@@ -33,6 +33,8 @@ struct run_type {
     int (*check)(struct command_run *run);
     /* Tells the engine what to make of the bodies. NULL: nothing. */
     int (*equip)(struct command_run *run);
+    /* Gives the engine the words of the command line. NULL: they are URLs to fetch. */
+    int (*add_words)(struct command_run *run);
     const char *on_stdout; /* what goes there, for messages: "the bodies (-o)" */
     const char *no_work;   /* what to type where there is neither URL nor list */
 };

@@ -59,7 +59,7 @@ static void print_arrived(struct screen *screen, const weir_summary *summary, en
     char line[LINE_BYTES], n[SHOW_MAX];
     struct text t = text_in(line, sizeof line);
     text_addf(&t, "%s file%s", show_count(n, s->done), plural(s->done));
-    text_addf(&t, ", %s", show_bytes(n, s->bytes));
+    text_addf(&t, ", %s%s", show_bytes(n, s->bytes), command == COMMAND_PUT ? " sent" : "");
     text_addf(&t, " in %s", show_duration(n, s->elapsed_ms));
     if (s->elapsed_ms > 0 && s->bytes > 0)
         text_addf(&t, " (%s)", show_speed(n, (double)s->bytes * 1000 / (double)s->elapsed_ms));
@@ -180,7 +180,8 @@ static void print_stopped(struct screen *screen, const weir_summary *summary,
     }
 }
 
-static void print_dry_run(struct screen *screen, const weir_stats *s, const char *noun)
+static void print_dry_run(struct screen *screen, const weir_stats *s, const char *noun,
+                          const char *done)
 {
     char line[LINE_BYTES], n[SHOW_MAX];
     struct text t = text_in(line, sizeof line);
@@ -188,7 +189,7 @@ static void print_dry_run(struct screen *screen, const weir_stats *s, const char
     text_addf(&t, "dry run: %s %s%s", show_count(n, names), noun, plural(names));
     if (s->duplicates)
         text_addf(&t, ", %s duplicate%s", show_count(n, s->duplicates), plural(s->duplicates));
-    screen_say(screen, TONE_PLAIN, "%s; nothing was fetched", line);
+    screen_say(screen, TONE_PLAIN, "%s; nothing was %s", line, done);
 }
 
 /* What was left out is said with all styles of progress: the results are not what they seem. */
@@ -221,7 +222,8 @@ void summary_print(struct screen *screen, const weir_summary *summary,
     if (summary->reader_gone)
         return;
     if (setup->arguments->dry_run && !setup->brief)
-        print_dry_run(screen, s, setup->messages->no_names ? "URL" : "name");
+        print_dry_run(screen, s, setup->messages->no_names ? "URL" : "name",
+                      setup->arguments->command == COMMAND_PUT ? "sent" : "fetched");
     else if (!setup->brief)
         print_arrived(screen, summary, setup->arguments->command);
     if (!setup->arguments->quiet)

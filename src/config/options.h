@@ -44,6 +44,8 @@ static inline bool status_set_has(const struct status_set *s, int code)
 enum on_exist { ON_EXIST_SKIP, ON_EXIST_OVERWRITE, ON_EXIST_RENAME, ON_EXIST_UPDATE };
 enum durability { DURABILITY_BATCH, DURABILITY_FILE, DURABILITY_NONE };
 enum http_version { HTTP_VERSION_1_0, HTTP_VERSION_1_1, HTTP_VERSION_2 }; /* 1.0|1.1|2 */
+enum put_expect { PUT_EXPECT_AUTO, PUT_EXPECT_YES, PUT_EXPECT_NO };       /* auto|yes|no */
+enum put_on_exist { PUT_ON_EXIST_OVERWRITE, PUT_ON_EXIST_SKIP };          /* overwrite|skip */
 enum preallocate { PREALLOCATE_AUTO, PREALLOCATE_NO };                    /* auto|no */
 
 #define COUNT_AUTO 0 /* of a COUNT that may be "auto" */

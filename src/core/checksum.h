@@ -55,6 +55,10 @@ bool checksum_list_strongest(const char *list, struct checksum *out);
 bool checksum_from_repr_digest(struct span value, struct checksum *out);
 bool checksum_from_content_md5(struct span value, struct checksum *out);
 
+/* The same the other way, for a request: "sha-256=:BASE64:", and the bare base64. */
+void checksum_add_repr_digest(struct strbuf *out, const struct checksum *c);
+void checksum_add_base64(struct strbuf *out, const struct checksum *c);
+
 struct checksum_state;
 
 /* NULL: out of memory, or OpenSSL was told not to provide this kind. */

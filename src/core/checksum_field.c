@@ -1,5 +1,5 @@
-/* Checksums in header fields of answers: Repr-Digest, Digest and Content-MD5; see checksum.h. Pure;
- * any thread.
+/* Checksums in header fields: Repr-Digest, Digest and Content-MD5; see checksum.h. Pure; any
+ * thread.
  *
  * What a server sends is read as far as it makes sense: an item that cannot be read vouches for
  * nothing, and is no reason to refuse the others.
@@ -104,4 +104,32 @@ bool checksum_from_content_md5(struct span value, struct checksum *out)
         return false;
     *out = c;
     return true;
+}
+
+void checksum_add_base64(struct strbuf *out, const struct checksum *c)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    size_t n = checksum_size(c->kind);
+    for (size_t i = 0; i < n; i += 3) {
+        unsigned b[3] = {c->value[i], i + 1 < n ? c->value[i + 1] : 0U,
+                         i + 2 < n ? c->value[i + 2] : 0U};
+        unsigned bits = b[0] << 16 | b[1] << 8 | b[2];
+        strbuf_addc(out, digits[bits >> 18]);
+        strbuf_addc(out, digits[bits >> 12 & 63]);
+        strbuf_addc(out, i + 1 < n ? digits[bits >> 6 & 63] : '=');
+        strbuf_addc(out, i + 2 < n ? digits[bits & 63] : '=');
+    }
+}
+
+/* By the names of the registry (RFC 9530 section 7.2), where SHA-1 is "sha". */
+void checksum_add_repr_digest(struct strbuf *out, const struct checksum *c)
+{
+    static const char *const names[CHECKSUM_KINDS] = {[CHECKSUM_CRC32C] = "crc32c",
+                                                      [CHECKSUM_MD5] = "md5",
+                                                      [CHECKSUM_SHA1] = "sha",
+                                                      [CHECKSUM_SHA256] = "sha-256",
+                                                      [CHECKSUM_SHA512] = "sha-512"};
+    strbuf_addf(out, "%s=:", names[c->kind]);
+    checksum_add_base64(out, c);
+    strbuf_addc(out, ':');
 }

@@ -165,11 +165,11 @@ static int walk_and_open(int dirfd, const char *name, int flags, mode_t mode, bo
     }
 }
 
-static int openat2_beneath(int dirfd, const char *name, int flags, mode_t mode)
+static int openat2_beneath(int dirfd, const char *name, int flags, mode_t mode, bool links)
 {
     struct open_how how = {
         .flags = (unsigned)(flags | O_CLOEXEC), /* O_NOFOLLOW would hide a link behind ENOTDIR */
-        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | (links ? 0 : RESOLVE_NO_SYMLINKS),
     };
     if ((flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE)
         how.mode = mode & 07777;
@@ -187,7 +187,7 @@ int fs_open_beneath(int dirfd, const char *name, int flags, mode_t mode, bool ma
     if (!strchr(name, '/'))
         return (flags & O_DIRECTORY) ? enter(dirfd, name, flags, make_parents)
                                      : open_retrying(dirfd, name, flags, mode);
-    int fd = openat2_beneath(dirfd, name, flags, mode);
+    int fd = openat2_beneath(dirfd, name, flags, mode, false);
     switch (fd) {
     case -ENOSYS: /* a kernel before 5.6 */
     case -EPERM:  /* a sandbox that does not know the call */
@@ -198,6 +198,14 @@ int fs_open_beneath(int dirfd, const char *name, int flags, mode_t mode, bool ma
     default:
         return fd;
     }
+}
+
+int fs_open_within(int dirfd, const char *name, int flags)
+{
+    int fd = openat2_beneath(dirfd, name, flags, 0, true);
+    if (fd == -ENOSYS || fd == -EPERM || fd == -EAGAIN)
+        return fs_open_beneath(dirfd, name, flags, 0, false);
+    return fd;
 }
 
 int fs_open_parent(int dirfd, const char *name, bool make_parents, const char **last)

@@ -21,6 +21,10 @@ status fs_open_dir(int *out, const char *path, bool make, error *err);
  * O_CLOEXEC and O_NOFOLLOW are always added. */
 int fs_open_beneath(int dirfd, const char *name, int flags, mode_t mode, bool make_parents);
 
+/* The same for reading, but links are followed as far as they stay beneath dirfd. Where the kernel
+ * has no openat2, none is. */
+int fs_open_within(int dirfd, const char *name, int flags);
+
 /* Opens the folder that holds the last component of `name` beneath dirfd, and points *last at that
  * component. Returns a descriptor that the caller closes, or dirfd itself (not to be closed) when
  * `name` has no folder part, or -errno. */

@@ -23,11 +23,12 @@ struct job *job_new(const struct job_text *text)
 {
     size_t url = text_size(text->url), authority = text_size(text->authority);
     size_t name = text_size(text->name), id = text_size(text->id);
+    size_t upload = text_size(text->upload);
     size_t method = text_size(text->method), none_match = text_size(text->if_none_match);
     size_t since = text_size(text->if_modified_since), list_name = text_size(text->list_name);
     size_t bytes = sizeof(struct job) + url + authority + name + id + text->mirrors_size +
                    text->digests_size + text->headers_size + none_match + since + list_name +
-                   method + text->body_size + text->extra_size;
+                   method + text->body_size + upload + text->extra_size;
     if (bytes > UINT32_MAX)
         return NULL;
     struct job *job = malloc(bytes);
@@ -51,6 +52,7 @@ struct job *job_new(const struct job_text *text)
     job->method = pack(job, &at, text->method, method);
     job->body = pack(job, &at, text->body, text->body_size);
     job->body_size = (uint32_t)text->body_size;
+    job->upload = pack(job, &at, text->upload, upload);
     job->extra = pack(job, &at, text->extra, text->extra_size);
     return job;
 }

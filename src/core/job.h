@@ -63,6 +63,10 @@ struct job {
     bool journaled;         /* what is skipped stands in the journal already */
     const weir_callbacks *callbacks;
     void *user;
+    /* a body that goes up */
+    uint32_t upload;      /* text: the file that is sent; 0 = none, or `source` */
+    uint32_t upload_root; /* so many bytes of it are the folder that it must not leave; 0 = none */
+    const weir_upload *source; /* what a program sends; NULL = `upload`, or a download */
 };
 
 /* How a list of failed records begins, and each row in it that titles the columns anew. */
@@ -82,6 +86,7 @@ struct job_text {
     const char *method;
     const char *body;
     size_t body_size; /* just its bytes */
+    const char *upload;
     const char *extra;
     size_t extra_size;
 };
@@ -93,6 +98,11 @@ void job_free(struct job *job);
 static inline const char *job_text(const struct job *job, uint32_t offset)
 {
     return offset ? (const char *)job + offset : NULL;
+}
+
+static inline bool job_sends(const struct job *job)
+{
+    return job->upload || job->source;
 }
 
 /* A list of a job, item NUL ... NUL, with its last NUL; n == 0: none. job_pairs: of `extra`, whose

@@ -1,5 +1,6 @@
 /* A reader: bytes that are pulled, from a file, a pipe or a decoder upon another reader.
- * Lists are read through it; uploads will be. One thread at a time.
+ * Lists are read through it. A reader may wait, which an upload must not: it has a source of its
+ * own (engine/upload.h). One thread at a time.
  */
 #ifndef WEIR_CORE_READER_H
 #define WEIR_CORE_READER_H

@@ -215,6 +215,18 @@ static size_t plain_run(struct span s)
     return i;
 }
 
+void strbuf_add_percent(struct strbuf *b, struct span s, const char *also)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        if (alnum || (c && (strchr("-._~", c) || strchr(also, c))))
+            strbuf_addc(b, c);
+        else
+            strbuf_addf(b, "%%%02X", (unsigned char)c);
+    }
+}
+
 /* DEL and C1 need no escape in JSON; they get one so that a report may be shown on a terminal. */
 void strbuf_add_json(struct strbuf *b, struct span s)
 {

@@ -45,6 +45,10 @@ void strbuf_add_json(struct strbuf *b, struct span s);
  * that are not UTF-8 become U+FFFD. */
 void strbuf_add_printable(struct strbuf *b, struct span s);
 
+/* Appends `s` with every byte as %XX that is neither unreserved (RFC 3986 section 2.3) nor one of
+ * `also`. */
+void strbuf_add_percent(struct strbuf *b, struct span s, const char *also);
+
 /* Length in bytes of the UTF-8 sequence at p (RFC 3629: no surrogates, no overlong forms), 0 when
  * it is not one. */
 size_t utf8_length(const char *p, size_t n);

@@ -5,6 +5,7 @@
 
 #include "codec/decoder.h"
 #include "core/checksum.h"
+#include "engine/input.h"
 #include "engine/journaling.h"
 #include "engine/plan.h"
 #include "engine/presence.h"
@@ -21,6 +22,12 @@ status admission_open(struct admission *a, struct weir_engine *engine, error *er
     provenance_init(&a->kept);
     /* With the whole URL in the name, only the same URL can want it twice. */
     bool meet = !engine->options->save_tree || engine->options->save_delete;
+    if (engine->sends) { /* the files of one folder cannot meet */
+        bool one_tree =
+            !engine->added && engine->inputs && engine->inputs->is_tree && !engine->inputs->next;
+        a->names = one_tree ? NULL : name_set_new();
+        return a->names || one_tree ? OK : fail(err, WEIR_NOMEM, "out of memory");
+    }
     if (!plan_saves_files(engine) || !meet)
         return OK;
     if (engine->dirfd >= 0)
@@ -47,7 +54,7 @@ void admission_close(struct admission *a)
     strbuf_free(&a->text);
 }
 
-static status read_url(struct admission *a, struct url *out, struct span text, error *err)
+status admission_read_url(struct admission *a, struct url *out, struct span text, error *err)
 {
     const struct options *o = a->engine->options;
     status st = o->input_base_url ? url_resolve(out, o->input_base_url, text, err)
@@ -67,10 +74,10 @@ static status read_urls(struct admission *a, const struct candidate *c, error *e
     error ignored;
     bool found = false;
     strbuf_clear(&a->mirrors);
-    status st = read_url(a, &a->url, c->url, err);
+    status st = admission_read_url(a, &a->url, c->url, err);
     found = st == OK;
     for (const char *p = c->mirrors.n ? c->mirrors.p : ""; *p; p += strlen(p) + 1) {
-        if (read_url(a, found ? &a->mirror : &a->url, span_of(p), &ignored))
+        if (admission_read_url(a, found ? &a->mirror : &a->url, span_of(p), &ignored))
             continue;
         if (found)
             strbuf_add(&a->mirrors, a->mirror.text.p, a->mirror.text.n + 1);
@@ -379,7 +386,7 @@ static struct job *new_job(struct admission *a, const struct candidate *c, const
 }
 
 /* Credentials of the command line bind to the origin of the first URL. */
-static void remember_first_origin(struct admission *a)
+void admission_remember_origin(struct admission *a)
 {
     if (a->engine->first_origin)
         return;
@@ -395,6 +402,8 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
     struct decision d = {0};
     error_clear(err);
     provenance_free(&a->kept);
+    if (c->sends)
+        return admit_upload(a, c, verdict, err);
     status st = read_urls(a, c, err);
     if (st && st != WEIR_POLICY) {
         *verdict = WEIR_FAILED;
@@ -406,7 +415,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
     c = &with_save;
     bool to_file = wants_file(a->engine, c);
     if (!st)
-        remember_first_origin(a);
+        admission_remember_origin(a);
     if (!st && to_file)
         st = name_and_look(a, c, &d, err);
     if (st == WEIR_NOMEM)

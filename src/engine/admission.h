@@ -18,6 +18,10 @@ struct candidate {
     struct span method;  /* n == 0: the usual one */
     struct span body;    /* p NULL: none */
     struct span extra;
+    bool sends;         /* the body goes up: */
+    struct span upload; /* a file, n == 0: `source` gives it */
+    size_t upload_root; /* see struct record */
+    const weir_upload *source;
     int64_t size;
     uint64_t line;
     weir_save save;
@@ -32,8 +36,9 @@ struct admission {
     struct name_set *names;  /* NULL: names cannot meet, or nothing is saved */
     struct presence *before; /* the run; NULL: not known, or of no use without `names` */
     uint64_t next_index;
-    bool incomplete; /* a line or a list could not be read: not all names are known */
-    bool from_list;  /* some record came of a list */
+    bool incomplete;  /* a line or a list could not be read: not all names are known */
+    bool from_list;   /* some record came of a list, and names what is saved */
+    bool stdin_taken; /* an upload has it */
     struct url url;
     struct url mirror;
     struct strbuf mirrors; /* of the record: those that can be asked, normalised */
@@ -49,6 +54,13 @@ void admission_close(struct admission *a);
  * it already (err says why when that is WEIR_FAILED). NULL: out of memory. */
 struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict,
                   error *err);
+
+/* admission_upload.c: the same where the body goes up. For admit. */
+struct job *admit_upload(struct admission *a, const struct candidate *c, weir_outcome *verdict,
+                         error *err);
+/* For it: an absolute URL of an allowed scheme. */
+status admission_read_url(struct admission *a, struct url *out, struct span text, error *err);
+void admission_remember_origin(struct admission *a);
 
 /* The job of a line that cannot be read, for the report. */
 struct job *admit_unreadable(struct admission *a, struct span text, uint64_t line);

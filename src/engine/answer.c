@@ -12,6 +12,7 @@
 #include "engine/range.h"
 #include "engine/redirect.h"
 #include "engine/segments.h"
+#include "engine/sending.h"
 
 static char *copy(const char *text)
 {
@@ -20,7 +21,7 @@ static char *copy(const char *text)
 
 /* The phrases of the codes that people meet (RFC 9110 section 15, RFC 6585): the server's own words
  * are not shown. */
-static const char *phrase(int code)
+const char *answer_phrase(int code)
 {
     static const struct {
         int code;
@@ -33,8 +34,14 @@ static const char *phrase(int code)
                    {405, "Method Not Allowed"},
                    {407, "Proxy Authentication Required"},
                    {408, "Request Timeout"},
+                   {409, "Conflict"},
                    {410, "Gone"},
+                   {411, "Length Required"},
+                   {412, "Precondition Failed"},
+                   {413, "Content Too Large"},
+                   {415, "Unsupported Media Type"},
                    {416, "Range Not Satisfiable"},
+                   {417, "Expectation Failed"},
                    {421, "Misdirected Request"},
                    {425, "Too Early"},
                    {429, "Too Many Requests"},
@@ -43,7 +50,8 @@ static const char *phrase(int code)
                    {501, "Not Implemented"},
                    {502, "Bad Gateway"},
                    {503, "Service Unavailable"},
-                   {504, "Gateway Timeout"}};
+                   {504, "Gateway Timeout"},
+                   {507, "Insufficient Storage"}};
     for (size_t i = 0; i < sizeof phrases / sizeof *phrases; i++)
         if (phrases[i].code == code)
             return phrases[i].text;
@@ -58,7 +66,7 @@ static enum body_verdict refuse(struct fetch *f, const struct response *r)
     else if (r->http_status == 407)
         hint = "; give user and password in --proxy";
     fail(&f->verdict, WEIR_HTTP, "the server answered %d %s%s", r->http_status,
-         phrase(r->http_status), hint);
+         answer_phrase(r->http_status), hint);
     f->verdict.http_status = r->http_status;
     return BODY_DRAIN;
 }
@@ -260,6 +268,8 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
     f->http_status = r->http_status;
     f->outcome->http_status = r->http_status;
     f->retry_after_ns = r->retry_after_ns;
+    if (f->sending)
+        return sending_head(f, r);
     if (redirect_status(r->http_status))
         return redirect(f, r);
     if (r->http_status == 304 && f->conditional) {
@@ -303,7 +313,8 @@ static enum body_verdict answer_head(void *owner, const struct response *r)
 
 static bool answer_data(void *owner, const char *data, size_t size)
 {
-    return fetch_deliver(owner, data, size);
+    struct fetch *f = owner;
+    return f->sending ? sending_answer(f, data, size) : fetch_deliver(f, data, size);
 }
 
 static void answer_end(void *owner, const struct transfer_result *result)
@@ -311,5 +322,9 @@ static void answer_end(void *owner, const struct transfer_result *result)
     fetch_ended(owner, result);
 }
 
-const struct transfer_ops fetch_ops = {
-    .on_head = answer_head, .on_data = answer_data, .on_end = answer_end};
+const struct transfer_ops fetch_ops = {.on_head = answer_head,
+                                       .on_data = answer_data,
+                                       .on_read = sending_read,
+                                       .on_rewind = sending_rewind,
+                                       .on_trailer = sending_trailer,
+                                       .on_end = answer_end};

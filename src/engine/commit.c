@@ -132,7 +132,9 @@ static void fill_result(weir_result *r, const struct outcome *o, const error *no
     const struct job *job = o->job;
     *r = (weir_result){.outcome = o->result,
                        .url = job_text(job, job->url),
-                       .path = job->to_file ? job_text(job, job->name) : NULL,
+                       .path = job->upload    ? job_text(job, job->upload)
+                               : job->to_file ? job_text(job, job->name)
+                                              : NULL,
                        .id = job_text(job, job->id),
                        .index = job->index,
                        .line = job->line,

@@ -13,6 +13,7 @@
 #include "engine/mirror.h"
 #include "engine/redirect.h"
 #include "engine/retry.h"
+#include "engine/sending.h"
 #include "net/address.h"
 #include "net/url.h"
 
@@ -134,7 +135,8 @@ static void complete(struct fetch *f)
 static bool keep_waiting(struct fetch *f)
 {
     struct weir_engine *e = f->worker->engine;
-    if (f->url || f->no_range || f->no_split || f->refused || fetch_must_replay(f))
+    if (f->url || f->no_range || f->no_split || f->refused || fetch_must_replay(f) ||
+        sending_is_kept(f))
         return true;
     if (f->offset == 0 && !f->begun)
         return false;
@@ -249,6 +251,7 @@ static void judge_failure(struct fetch *f, bool answered)
                                 .retry_after_ns = f->retry_after_ns,
                                 .attempts = f->job->attempts,
                                 .progressed = f->attempt_bytes > 0,
+                                .not_heard = sending_not_heard(f),
                                 .refused = f->refused && !gone,
                                 .refusals = f->job->refused,
                                 .others = f->refused && gone ? 0 : fetch_other_mirrors(f),
@@ -263,6 +266,8 @@ static void judge_failure(struct fetch *f, bool answered)
         d.host = (struct host_report){.verdict = HOST_SILENT};
     if (f->refused)
         discard_body(f);
+    if (f->sending && d.action != RETRY_GIVE_UP && !sending_repeats(f, &d.at))
+        d.action = RETRY_GIVE_UP;
     const char *failed = job_url_at(f->job, f->job->mirror);
     if (d.action == RETRY_ELSEWHERE && !fetch_move_on(f, d.dead))
         d.action = RETRY_GIVE_UP;
@@ -400,6 +405,8 @@ void fetch_ended(struct fetch *f, const struct transfer_result *result)
 {
     struct weir_engine *e = f->worker->engine;
     fetch_detach(f);
+    if (f->sending)
+        sending_ended(f, result);
     bool ours = f->verdict.status != OK || f->enough;
     if (!ours && result->error.status && !f->location)
         f->verdict = result->error;

@@ -162,6 +162,22 @@ weir_status weir_engine_add_source(weir_engine *e, const char *list, const char 
     return OK;
 }
 
+void weir_engine_set_upload(weir_engine *e, bool upload)
+{
+    e->sends = upload;
+}
+
+weir_status weir_engine_add_tree(weir_engine *e, const char *dir, const char *url, weir_error *err)
+{
+    struct input *input = NULL;
+    status st = input_open_tree(&input, dir, url, err);
+    if (st)
+        return st;
+    *e->inputs_end = input;
+    e->inputs_end = &input->next;
+    return OK;
+}
+
 /* ---- jobs that a program adds ---- */
 
 /* The text of a job as it came, for the feeder to name; `to_file` carries the wish to save. */
@@ -223,7 +239,8 @@ static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks,
                             .headers_size = headers.n,
                             .method = job->method,
                             .body = job->body,
-                            .body_size = job->body ? job->body_size : 0};
+                            .body_size = job->body ? job->body_size : 0,
+                            .upload = job->upload ? job->upload->path : NULL};
     bool failed = headers.failed || mirrors.failed || digests->failed;
     struct job *raw = failed ? NULL : job_new(&text);
     strbuf_free(&headers);
@@ -231,6 +248,7 @@ static struct job *raw_job(const weir_job *job, const weir_callbacks *callbacks,
     if (!raw)
         return NULL;
     raw->size = job->size > 0 ? job->size : -1;
+    raw->source = job->upload && !job->upload->path ? job->upload : NULL;
     weir_save save = job->save ? job->save : engine_save;
     raw->to_file = save == WEIR_SAVE_YES || save == WEIR_SAVE_BODY ||
                    (save == WEIR_SAVE_AUTO && !callbacks->on_data && !callbacks->on_line &&
@@ -257,6 +275,9 @@ static status check_job(struct weir_engine *e, const weir_job *job, error *err)
             return fail(err, WEIR_USAGE, "a request header of %s is not one line \"Name: value\"",
                         job->url);
     }
+    if (job->upload && !job->upload->path && !job->upload->read)
+        return fail(err, WEIR_USAGE, "an upload to %s needs a path, or a function that reads it",
+                    job->url);
     struct url url;
     url_init(&url);
     struct span text = span_of(job->url);
@@ -403,6 +424,7 @@ void weir_engine_stats(weir_engine *e, weir_stats *out)
                         .unchecked = atomic_load_explicit(&n->unchecked, memory_order_relaxed),
                         .duplicates = atomic_load_explicit(&n->duplicates, memory_order_relaxed),
                         .bytes = atomic_load_explicit(&n->bytes, memory_order_relaxed),
+                        .sent = atomic_load_explicit(&n->sent, memory_order_relaxed),
                         .bytes_known = atomic_load_explicit(&n->bytes_known, memory_order_relaxed),
                         .lines_in = atomic_load_explicit(&n->lines_in, memory_order_relaxed),
                         .lines_out = atomic_load_explicit(&n->lines_out, memory_order_relaxed),

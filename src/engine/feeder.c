@@ -8,6 +8,7 @@
 #include "engine/input.h"
 #include "engine/plan.h"
 #include "engine/removal.h"
+#include "source/tree_walk.h"
 
 /* The queue was closed before it took the job, which ends as not done. */
 static status end_outside(struct weir_engine *e, struct job *job)
@@ -121,6 +122,9 @@ static status feed_added(struct admission *a)
                               .headers = job_list(raw, raw->headers),
                               .method = span_of(job_text(raw, raw->method)),
                               .body = {job_text(raw, raw->body), raw->body_size},
+                              .sends = job_sends(raw),
+                              .upload = span_of(job_text(raw, raw->upload)),
+                              .source = raw->source,
                               .size = raw->size,
                               .save = raw->save_body ? WEIR_SAVE_BODY
                                       : raw->to_file ? WEIR_SAVE_YES
@@ -146,11 +150,16 @@ static bool has_added(struct weir_engine *e)
 
 static status feed_record(struct admission *a, const struct record *r)
 {
-    a->from_list = true;
+    bool sends = a->engine->sends || r->root;
+    bool is_target = sends && r->name.n; /* else the record is the name of a file */
+    a->from_list = a->from_list || !sends;
     if (r->warning)
         commit_event(a->engine->commit, WEIR_EVENT_WARNING, r->warning, NULL, 0, 0, NULL);
-    struct candidate c = {.url = r->url,
+    struct candidate c = {.url = sends && !is_target ? (struct span){0} : r->url,
                           .name = r->name,
+                          .sends = sends,
+                          .upload = is_target ? r->name : r->url,
+                          .upload_root = r->root,
                           .id = r->id,
                           .mirrors = r->mirrors,
                           .digests = r->digests,
@@ -161,6 +170,14 @@ static status feed_record(struct admission *a, const struct record *r)
                           .size = r->size,
                           .line = r->line};
     return feed(a, &c);
+}
+
+static void say_left_out(struct weir_engine *e, const struct input *tree)
+{
+    struct strbuf text = {0};
+    if (tree_left_out(tree->source, &text))
+        commit_event(e->commit, WEIR_EVENT_WARNING, strbuf_text(&text), NULL, 0, 0, NULL);
+    strbuf_free(&text);
 }
 
 static status feed_list(struct admission *a, struct input *input)
@@ -180,8 +197,12 @@ static status feed_list(struct admission *a, struct input *input)
         if (st == OK && (++records & 63) == 0 && has_added(e))
             st = feed_added(a);
     }
+    if (st == WEIR_END && input->is_tree)
+        say_left_out(e, input);
     if (st == WEIR_END && records == 0)
-        commit_event(e->commit, WEIR_EVENT_WARNING, "a list holds no URLs", NULL, 0, 0, NULL);
+        commit_event(e->commit, WEIR_EVENT_WARNING,
+                     input->is_tree ? "a folder holds no files" : "a list holds no URLs", NULL, 0,
+                     0, NULL);
     if (st == WEIR_END || st == WEIR_CANCELLED || run_stopping(e))
         return st == WEIR_END ? OK : WEIR_CANCELLED;
     /* The list itself cannot be read on: said as a failure of its own, the other lists go on. */
@@ -244,7 +265,7 @@ void *feeder_main(void *arg)
         st = feed_added(&a);
     for (struct input *input = e->inputs; input && !st && !run_stopping(e); input = input->next)
         st = feed_list(&a, input);
-    if (!st && feed_until_finished(&a) == OK && e->options->save_delete)
+    if (!st && feed_until_finished(&a) == OK && e->options->save_delete && !e->sends)
         remove_unnamed(&a);
     admission_close(&a);
     queue_end_of_input(e->queue);

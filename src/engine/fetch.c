@@ -7,6 +7,7 @@
 #include "engine/mirror.h"
 #include "engine/plan.h"
 #include "engine/segments.h"
+#include "engine/sending.h"
 #include "net/url.h"
 
 static void link_fetch(struct fetch *f)
@@ -106,6 +107,7 @@ void fetch_free(struct fetch *f)
     provenance_free(&f->held);
     check_close(&f->check);
     recheck_close(&f->recheck);
+    sending_close(f->sending);
     running_hash_free(f->hash);
     running_hash_free(f->replay);
     free(f->url);
@@ -262,6 +264,10 @@ static status open_ways(struct fetch *f, error *err)
     struct weir_engine *e = f->worker->engine;
     bool stream = e->out_fd >= 0;
     struct plan plan;
+    if (job_sends(f->job)) {
+        f->opened = true;
+        return sending_open(f, err);
+    }
     plan_make(&plan, e, f->callbacks, f->job->host->options);
     bool beside = f->job->save_body && (stream || plan.n > 0);
     f->shaped = plan.shapes;
@@ -308,7 +314,7 @@ static bool credentials_allowed(struct fetch *f, const char *url, const struct o
     const struct options *run = e->options;
     if (options != run)
         return true;
-    if (!run->http_user && !run->http_header.n)
+    if (!run->http_user && !run->http_header.n && !run->http_aws_sigv4)
         return true;
     return e->first_origin && same_origin(url, e->first_origin);
 }
@@ -391,7 +397,9 @@ void fetch_request(struct fetch *f)
     if (!f->url)
         job->attempts++;
     f->outcome->requested = true;
-    status st = transfer_start(f->worker->loop, &request, &fetch_ops, f, &f->transfer, &f->verdict);
+    status st = f->sending ? sending_request(f, &request, &f->verdict) : OK;
+    if (!st)
+        st = transfer_start(f->worker->loop, &request, &fetch_ops, f, &f->transfer, &f->verdict);
     if (st) {
         end_at_once(f, st);
         return;
@@ -432,6 +440,10 @@ void fetch_begin_reading(struct fetch *f)
  * the end of the body. What cannot be read back is not gone on with. */
 static bool catch_up_later(struct fetch *f)
 {
+    if (f->sending && sending_sums_first(f)) {
+        fetch_begin_reading(f);
+        return true;
+    }
     if (!check_lags(&f->check, f->offset))
         return false;
     struct sink *from = sink_of_body(f);
@@ -449,8 +461,11 @@ static void read_on_body(struct fetch *f)
     error err;
     bool live = f->segments && f->linked; /* while the rest of it comes */
     int64_t front = live ? segments_front(f) : f->offset;
-    status st = check_catch_up(&f->check, sink_of_body(f), front, &err);
-    if (!st && check_lags(&f->check, front))
+    status st =
+        f->sending ? sending_sum(f, &err) : check_catch_up(&f->check, sink_of_body(f), front, &err);
+    bool more = f->sending ? sending_sums_first(f) : check_lags(&f->check, front);
+    st = st == WEIR_END ? OK : st;
+    if (!st && more)
         return;
     forget_pauses(f);
     if (live && st) {

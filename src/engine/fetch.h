@@ -12,6 +12,7 @@
  * ending.c      what the end of a transfer means: done, hop, retry, failed
  * fetch_mirror.c  which of the URLs of a file is asked
  * segments.c    one body in several ranges at once
+ * sending.c     all of this where the body flows up instead
  */
 #ifndef WEIR_ENGINE_FETCH_H
 #define WEIR_ENGINE_FETCH_H
@@ -68,6 +69,7 @@ struct fetch {
 
     struct body_check check; /* of the body as sent */
     struct recheck recheck;  /* of the file that is there already */
+    struct sending *sending; /* the body goes up (sending.h); NULL: it comes down */
     bool held_elsewhere;     /* what is held came from another mirror than the one asked */
 
     /* this attempt */
@@ -128,6 +130,7 @@ bool fetch_gives_away(const struct fetch *f);
 bool fetch_must_replay(const struct fetch *f);
 
 extern const struct transfer_ops fetch_ops; /* answer.c */
+const char *answer_phrase(int http_status); /* likewise: "Not Found" */
 
 /* delivery.c: the next bytes of the body that is being taken. */
 bool fetch_deliver(struct fetch *f, const char *data, size_t size);

@@ -13,6 +13,7 @@
 
 #include "core/fs.h"
 #include "engine/run.h"
+#include "source/tree_walk.h"
 
 struct list_reader {
     struct reader head;
@@ -217,8 +218,27 @@ status input_open(struct input **out, const char *list, const char *format, int 
     return OK;
 }
 
+status input_open_tree(struct input **out, const char *dir, const char *url, error *err)
+{
+    struct input *input = calloc(1, sizeof *input);
+    if (!input)
+        return fail(err, WEIR_NOMEM, "out of memory");
+    input->is_tree = true;
+    input->list = strdup(dir);
+    status st = input->list ? tree_open(&input->source, dir, url, err)
+                            : fail(err, WEIR_NOMEM, "out of memory");
+    if (st) {
+        input_free(input);
+        return st;
+    }
+    *out = input;
+    return OK;
+}
+
 status input_start(struct input *input, error *err)
 {
+    if (input->is_tree)
+        return OK;
     struct reader *reader = input->reader;
     input->reader = NULL;
     return source_open(&input->source, reader, input->list, input->format, err);

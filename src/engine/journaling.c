@@ -16,6 +16,10 @@ status journaling_open(struct weir_engine *e, error *err)
     const char *path = e->options->journal_path;
     if (!path || !*path || e->dry_run || e->no_reports || e->verify == WEIR_VERIFY_ONLY)
         return OK;
+    if (e->sends)
+        return fail(err, WEIR_USAGE,
+                    "a journal is of downloads; leave out --journal: --failed FILE keeps what is "
+                    "left to send, --on-exist skip passes over what has arrived");
     if (!plan_saves_files(e))
         return fail(err, WEIR_USAGE,
                     "a journal is of files; what goes to %s cannot be done by halves: leave out "

@@ -15,6 +15,8 @@ bool plan_one_at_a_time(const struct weir_engine *e)
 
 bool plan_saves_files(const struct weir_engine *e)
 {
+    if (e->sends)
+        return false;
     return e->out_fd < 0 || e->save == WEIR_SAVE_BODY || atomic_load(&e->has_body_jobs);
 }
 

@@ -21,6 +21,8 @@ static bool is_retryable(const struct retry_facts *f, const struct options *opti
 {
     if (f->outcome == WEIR_RATE_LIMITED)
         return true;
+    if (f->outcome == WEIR_HTTP && f->not_heard)
+        return true;
     if (f->outcome == WEIR_HTTP) /* what is not there does not come by asking again */
         return f->http_status != 404 && f->http_status != 410 &&
                status_set_has(&options->retry_statuses, f->http_status);

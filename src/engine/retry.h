@@ -16,6 +16,8 @@ struct retry_facts {
     uint32_t attempts;      /* spent, this one included */
     bool
         progressed; /* this attempt brought the body further: back-off starts from its first step */
+    bool not_heard; /* 409 or 423 after a try that was cut: the server may not know yet that it was
+                     */
     bool refused;   /* the body came whole, and its digest or size is not what was to come */
     uint32_t refusals; /* such bodies so far, this one included */
     uint32_t others;   /* further mirrors that may still be asked */

@@ -36,7 +36,7 @@ struct counters {
     _Atomic uint64_t found, done, skipped, failed, retried, unchecked, duplicates, removed;
     _Atomic uint64_t failed_by_class[WEIR_STATUS_COUNT];
     _Atomic uint64_t lines_in, lines_out, bad_records, long_lines;
-    _Atomic int64_t bytes, bytes_known;
+    _Atomic int64_t bytes, bytes_known, sent;
     _Atomic uint32_t kept_waiting; /* fetches kept alive while they wait */
     _Atomic bool all_found;
 };
@@ -54,6 +54,7 @@ struct weir_engine {
     size_t stage_count;
     struct input *inputs, **inputs_end;
     bool dry_run;
+    bool sends; /* records of lists are uploads */
     weir_verify verify;
     bool no_reports;
     _Atomic bool has_job_callbacks; /* some job brought its own */

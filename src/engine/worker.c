@@ -191,7 +191,8 @@ status worker_start(struct worker *w, error *err)
 static void describe(const struct fetch *f, uint64_t now, weir_transfer_info *row)
 {
     const struct job *job = f->job;
-    const char *name = job->name ? job_text(job, job->name) : job_text(job, job->url);
+    uint32_t shown = job->upload ? job->upload : job->name ? job->name : job->url;
+    const char *name = job_text(job, shown);
     struct strbuf text = {.max = 4096};
     strbuf_add_printable(&text, span_of(name));
     size_t n = text.n < sizeof row->name - 1 ? text.n : sizeof row->name - 1;

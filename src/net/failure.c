@@ -44,6 +44,11 @@ static const struct row rows[] = {
     {CURLE_SSL_PINNEDPUBKEYNOTMATCH, WEIR_TLS, WEIR_TLS, "the public key is another one"},
     {CURLE_SSL_ENGINE_NOTFOUND, WEIR_TLS, WEIR_TLS, "libcurl has no TLS engine"},
     {CURLE_USE_SSL_FAILED, WEIR_TLS, WEIR_TLS, "TLS could not be used"},
+    {CURLE_UPLOAD_FAILED, WEIR_HTTP, WEIR_HTTP,
+     "HTTP/1.0 has no chunks, and the size of what is sent is not known; send a file, or set "
+     "http.version"},
+    {CURLE_SEND_FAIL_REWIND, WEIR_CONNECT, WEIR_TRUNCATED,
+     "the connection was lost, and what had been sent cannot be sent again"},
     {CURLE_OUT_OF_MEMORY, WEIR_NOMEM, WEIR_NOMEM, "out of memory"},
     {CURLE_URL_MALFORMAT, WEIR_INPUT, WEIR_INPUT, "libcurl does not take the URL"},
 };

@@ -13,6 +13,7 @@
 #include "net/loop.h"
 #include "net/netrc.h"
 #include "net/request_headers.h"
+#include "net/request_signature.h"
 
 #define IDLE_LOOKS 8    /* idle handles looked at for the right profile */
 #define KEEP_BYTES 8192 /* of a transfer's texts, beyond that they are freed after use */
@@ -69,7 +70,7 @@ static status profile_check(const struct options *o, error *err)
         errno != EMFILE && errno != ENFILE)
         return fail_errno(err, WEIR_CONFIG, errno, "http.ca_file: \"%s\" cannot be read",
                           o->http_ca_file);
-    return OK;
+    return signature_check(o, err);
 }
 
 static void profile_free(struct profile *p)
@@ -152,6 +153,12 @@ static CURLcode set_callbacks(struct transfer *t)
     SET(CURLOPT_OPENSOCKETDATA, t);
     SET(CURLOPT_CLOSESOCKETFUNCTION, loop_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, t->loop); /* a connection outlives the transfer that opened it */
+    SET(CURLOPT_READFUNCTION, transfer_give_body);
+    SET(CURLOPT_READDATA, t);
+    SET(CURLOPT_SEEKFUNCTION, transfer_seek_body);
+    SET(CURLOPT_SEEKDATA, t);
+    SET(CURLOPT_TRAILERDATA, t);
+    SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)t->loop->env.receive_buffer);
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);
     SET(CURLOPT_BUFFERSIZE, (long)t->loop->env.receive_buffer);
@@ -231,6 +238,7 @@ static void handle_free(struct transfer *t)
     url_free(&t->url);
     head_free(&t->head);
     strbuf_free(&t->header_text);
+    strbuf_free(&t->signature_text);
     free(t->nodes);
     free(t);
 }
@@ -243,6 +251,7 @@ static status handle_new(struct transfer **out, struct net_loop *loop, error *er
     t->loop = loop;
     t->usual = true;
     t->deferred.prev = t->deferred.next = &t->deferred;
+    t->waits_for = -1;
     url_init(&t->url);
     t->easy = curl_easy_init();
     if (!t->easy || set_callbacks(t) ||
@@ -382,7 +391,9 @@ static CURLcode set_credentials(struct transfer *t)
     const struct options *o = t->profile->options;
     CURL *easy = t->easy;
     CURLcode code = CURLE_OK;
-    enum credentials want = t->url.user.p ? CREDENTIALS_URL
+    bool signs = profile_signs(t->profile); /* then the keys do not travel */
+    enum credentials want = signs           ? CREDENTIALS_NONE
+                            : t->url.user.p ? CREDENTIALS_URL
                             : t->profile->own_origin && o->http_user && *o->http_user
                                 ? CREDENTIALS_PROFILE
                                 : CREDENTIALS_NONE;
@@ -396,7 +407,7 @@ static CURLcode set_credentials(struct transfer *t)
     }
     t->credentials = code ? CREDENTIALS_UNKNOWN : want;
     bool netrc = o->http_netrc && *o->http_netrc && strcmp(o->http_netrc, "no") != 0 &&
-                 want == CREDENTIALS_NONE &&
+                 want == CREDENTIALS_NONE && !signs &&
                  (t->profile->own_origin || netrc_names_host(o->http_netrc, t->url.host));
     if (!code && netrc != t->netrc)
         code = set_netrc(t, netrc);
@@ -435,13 +446,23 @@ static CURLcode set_method(struct transfer *t, const struct transfer_request *re
 {
     CURL *easy = t->easy;
     CURLcode code = CURLE_OK;
-    bool usual = !request->method && !request->body;
+    bool usual = !request->method && !request->body && !request->upload;
     if (usual && t->usual)
         return code;
     t->usual = usual;
     SET(CURLOPT_HTTPGET, 1L);
     SET(CURLOPT_POSTFIELDS, NULL);
     SET(CURLOPT_CUSTOMREQUEST, request->method);
+    SET(CURLOPT_FRESH_CONNECT, request->own_connection ? 1L : 0L);
+    SET(CURLOPT_TRAILERFUNCTION, request->upload_trailers ? transfer_give_trailer : NULL);
+    /* Whatever lengths the answer to HEAD tells, nothing follows them. */
+    if (request->method && strcmp(request->method, "HEAD") == 0)
+        SET(CURLOPT_NOBODY, 1L);
+    if (request->upload) {
+        SET(CURLOPT_UPLOAD, 1L);
+        SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_size);
+        return code;
+    }
     if (request->body) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);

@@ -75,8 +75,11 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *user, void 
 {
     struct net_loop *loop = user;
     struct socket_entry *e = socket_entry(loop, fd);
+    struct transfer *t = NULL;
     if (!e)
         return -1;
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t) == CURLE_OK && t && t->uploads)
+        t->socket = what == CURL_POLL_REMOVE ? -1 : fd;
     e->wanted = (uint8_t)((what == CURL_POLL_IN || what == CURL_POLL_INOUT ? EPOLLIN : 0) |
                           (what == CURL_POLL_OUT || what == CURL_POLL_INOUT ? EPOLLOUT : 0));
     if (!e->ours || (e->wanted & ~e->registered))
@@ -109,6 +112,22 @@ int loop_close_socket(void *user, curl_socket_t fd)
     if (fd >= 0 && (size_t)fd < loop->socket_count)
         loop->sockets[fd] = (struct socket_entry){0};
     return close(fd);
+}
+
+/* Sources of uploads: waited for once, then taken out again. */
+bool loop_watch(struct net_loop *loop, int fd, struct transfer *t)
+{
+    struct socket_entry *e = socket_entry(loop, fd);
+    if (!e || e->waiting || e->registered || epoll_control(loop, EPOLL_CTL_ADD, fd, EPOLLIN) < 0)
+        return false;
+    e->waiting = t;
+    return true;
+}
+
+void loop_unwatch(struct net_loop *loop, int fd)
+{
+    epoll_control(loop, EPOLL_CTL_DEL, fd, 0);
+    loop->sockets[fd].waiting = NULL;
 }
 
 /* ------------------------------------------------------------------------------------------
@@ -155,6 +174,13 @@ static void handle_event(struct net_loop *loop, const struct epoll_event *ev)
     struct socket_entry *e = socket_entry(loop, fd);
     if (!e)
         return;
+    if (e->waiting) {
+        struct transfer *t = e->waiting;
+        loop_unwatch(loop, fd);
+        t->waits_for = -1;
+        transfer_resume(t);
+        return;
+    }
     bool broken = ev->events & (EPOLLERR | EPOLLHUP);
     if (!(ev->events & e->wanted) && !(broken && e->wanted)) {
         register_socket(loop, fd, e);

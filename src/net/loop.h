@@ -70,7 +70,7 @@ struct transfer {
     bool worn;                /* to be reset before it is used again */
     struct curl_slist *nodes; /* headers of one request, into header_text and the profile's list */
     size_t node_cap;
-    struct strbuf header_text;
+    struct strbuf header_text, signature_text;
 
     /* one exchange */
     const struct transfer_ops *ops;
@@ -90,6 +90,13 @@ struct transfer {
     int64_t body_bytes, dropped_bytes;
     struct link deferred;
 
+    /* the body of the request, where it is pulled */
+    bool uploads;
+    bool send_failed;
+    int socket;           /* over which it goes, -1 = not known yet */
+    int waits_for;        /* a descriptor that has nothing to read yet, -1 = none */
+    int64_t acknowledged; /* bytes that had arrived at the end of the last piece of the window */
+
     struct timer timer;
     uint64_t ends;      /* of the whole exchange, TIME_NEVER = open */
     uint64_t tick_at;   /* connecting: its end; then the end of a piece of the stall window */
@@ -101,9 +108,10 @@ struct transfer {
 };
 
 struct socket_entry {
-    uint8_t wanted;     /* EPOLLIN | EPOLLOUT that libcurl waits for */
-    uint8_t registered; /* what epoll has; may be more */
-    bool ours;          /* opened by open_socket, so that close_socket will tell of its end */
+    uint8_t wanted;           /* EPOLLIN | EPOLLOUT that libcurl waits for */
+    uint8_t registered;       /* what epoll has; may be more */
+    bool ours;                /* opened by open_socket, so that close_socket will tell of its end */
+    struct transfer *waiting; /* its source: no socket of libcurl's; NULL = none */
 };
 
 struct net_loop {
@@ -151,8 +159,20 @@ size_t transfer_take_header(char *data, size_t size, size_t count, void *user);
 size_t transfer_take_body(char *data, size_t size, size_t count, void *user);
 int transfer_connected(void *user, char *address, char *local, int port, int local_port);
 
+/* ---- transfer_upload.c, likewise */
+
+size_t transfer_give_body(char *data, size_t size, size_t count, void *user);
+int transfer_seek_body(void *user, curl_off_t offset, int origin);
+int transfer_give_trailer(struct curl_slist **list, void *user);
+/* Waits for the source of the body no more, if it did. */
+void transfer_stop_waiting(struct transfer *t);
+/* Bytes of the body that have arrived at the other end since it was last asked. */
+int64_t transfer_upload_progress(struct transfer *t);
+
 void transfer_run_deferred(struct transfer *t);
 void transfer_timer_due(struct transfer *t);
+/* The clock of a stall stands still as long as a transfer is paused. */
+void transfer_stop_clock(struct transfer *t);
 /* libcurl is done with it. Takes it from the multi, and tells the owner. */
 void transfer_finish(struct transfer *t, CURLcode code);
 /* Takes it from the multi, closing its connection if it was under way, and back to the pool. */
@@ -164,6 +184,9 @@ void transfer_release(struct transfer *t);
 curl_socket_t loop_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address);
 int loop_close_socket(void *user, curl_socket_t fd);
 void loop_defer(struct net_loop *loop, struct transfer *t);
+/* Resumes `t` once when fd is readable. False: it cannot be waited for, or somebody does. */
+bool loop_watch(struct net_loop *loop, int fd, struct transfer *t);
+void loop_unwatch(struct net_loop *loop, int fd);
 
 static inline void link_remove(struct link *l)
 {

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+#include "net/request_signature.h"
+
 #define HEADERS_MAX_BYTES 65536
 
 static size_t name_length(const char *line)
@@ -74,6 +76,13 @@ static size_t put_lines(struct strbuf *b, const struct transfer_request *request
         n += put_line(b, "If-None-Match", request->if_none_match);
     if (request->if_modified_since)
         n += put_line(b, "If-Modified-Since", request->if_modified_since);
+    /* libcurl would ask for every upload; an empty value is how it is told not to. */
+    if (request->upload && request->upload_expect)
+        n += put_line(b, "Expect", "100-continue");
+    else if (request->upload) {
+        strbuf_add(b, "Expect:", sizeof "Expect:");
+        n++;
+    }
     return n;
 }
 
@@ -85,12 +94,45 @@ static size_t count_list(const struct curl_slist *list)
     return n;
 }
 
+/* The lines of the request, as nodes from `at` on; *lines are NUL-ended texts. */
+static status take_lines(struct transfer *t, const char *p, size_t at, size_t n, error *err)
+{
+    for (size_t i = 0; i < n; i++, p += strlen(p) + 1) {
+        if (!can_be_sent(p))
+            return fail(err, WEIR_INPUT,
+                        "the request header \"%.*s\" holds a control character or no name",
+                        (int)name_length(p), p);
+        t->nodes[at + i].data = (char *)p; /* libcurl only reads it */
+    }
+    return OK;
+}
+
+/* Behind all others come those that sign them; adds to *n. */
+static status add_signature(struct transfer *t, const struct transfer_request *request, size_t *n,
+                            error *err)
+{
+    size_t count = 0;
+    const char **all = calloc(*n + 1, sizeof *all);
+    if (!all)
+        return fail(err, WEIR_NOMEM, "no memory for %zu request headers", *n);
+    for (size_t i = 0; i < *n; i++)
+        all[i] = t->nodes[i].data;
+    status st = request_sign(t, request, all, &count, err);
+    free(all);
+    if (!st)
+        st = take_lines(t, strbuf_text(&t->signature_text), *n, count, err);
+    *n += st ? 0 : count;
+    return st;
+}
+
 status request_headers(const struct curl_slist **out, struct transfer *t,
                        const struct transfer_request *request, error *err)
 {
     const struct curl_slist *shared = t->profile->headers;
     bool conditional = request->if_none_match || request->if_modified_since;
-    if (!(request->headers && *request->headers) && !has_range(request) && !conditional) {
+    bool signs = profile_signs(t->profile);
+    if (!(request->headers && *request->headers) && !has_range(request) && !conditional &&
+        !request->upload && !signs) {
         *out = shared;
         return OK;
     }
@@ -98,16 +140,11 @@ status request_headers(const struct curl_slist **out, struct transfer *t,
     if (t->header_text.failed)
         return fail(err, WEIR_INPUT, "the request headers are longer than %d bytes together",
                     HEADERS_MAX_BYTES);
-    if (!reserve_nodes(t, own + count_list(shared)))
+    if (!reserve_nodes(t, own + count_list(shared) + SIGNATURE_LINES))
         return fail(err, WEIR_NOMEM, "no memory for %zu request headers", own);
-    char *p = t->header_text.p;
-    for (size_t i = 0; i < own; i++, p += strlen(p) + 1) {
-        if (!can_be_sent(p))
-            return fail(err, WEIR_INPUT,
-                        "the request header \"%.*s\" holds a control character or no name",
-                        (int)name_length(p), p);
-        t->nodes[i].data = p;
-    }
+    status st = take_lines(t, strbuf_text(&t->header_text), 0, own, err);
+    if (st)
+        return st;
     /* A header of the request replaces one of the options with the same name. */
     for (const struct curl_slist *s = shared; s; s = s->next) {
         bool replaced = false;
@@ -116,8 +153,10 @@ status request_headers(const struct curl_slist **out, struct transfer *t,
         if (!replaced)
             t->nodes[n++].data = s->data;
     }
+    if (signs)
+        st = add_signature(t, request, &n, err);
     for (size_t i = 0; i < n; i++)
         t->nodes[i].next = i + 1 < n ? &t->nodes[i + 1] : NULL;
-    *out = t->nodes;
-    return OK;
+    *out = n ? t->nodes : NULL;
+    return st;
 }

@@ -62,6 +62,8 @@ static void tick(struct transfer *t)
     double seconds = (double)o->http_stall_timeout / NS_PER_S;
     double wanted = (double)o->http_stall_speed * seconds;
     int64_t bytes = 0;
+    if (t->uploads && t->phase == PHASE_SENT)
+        t->seen_bytes += transfer_upload_progress(t);
     t->tick_bytes[t->ticks++ % STALL_TICKS] = t->seen_bytes;
     t->seen_bytes = 0;
     for (int i = 0; i < STALL_TICKS; i++)
@@ -69,6 +71,12 @@ static void tick(struct transfer *t)
     if (t->ticks < STALL_TICKS || (bytes > 0 && (double)bytes >= wanted)) {
         t->tick_at = later(t->loop->now, tick_span(t));
         arm(t);
+    } else if (t->phase == PHASE_SENT && t->acknowledged > 0) {
+        END_WITH(t, WEIR_STALLED,
+                 "%.*s: stalled after %lld bytes were sent, and no answer: %lld in the last %gs "
+                 "(http.stall_timeout, http.stall_speed)",
+                 (int)t->url.authority.n, t->url.authority.p, (long long)t->acknowledged,
+                 (long long)bytes, seconds);
     } else if (t->phase == PHASE_SENT) {
         END_WITH(t, WEIR_STALLED, "%.*s: no answer within %gs (http.stall_timeout)",
                  (int)t->url.authority.n, t->url.authority.p, seconds);
@@ -104,6 +112,16 @@ void transfer_timer_due(struct transfer *t)
  * Callbacks of libcurl
  */
 
+void transfer_stop_clock(struct transfer *t)
+{
+    if (t->tick_at == TIME_NEVER)
+        return;
+    uint64_t now = clock_now();
+    t->tick_left = t->tick_at > now ? t->tick_at - now : 0;
+    t->tick_at = TIME_NEVER;
+    arm(t);
+}
+
 /* Does what the owner wished, once there is something to stop. */
 static void stop_reading(struct transfer *t)
 {
@@ -111,12 +129,7 @@ static void stop_reading(struct transfer *t)
         return;
     t->paused = true;
     curl_easy_pause(t->easy, CURLPAUSE_RECV);
-    if (t->tick_at != TIME_NEVER) {
-        uint64_t now = clock_now();
-        t->tick_left = t->tick_at > now ? t->tick_at - now : 0;
-        t->tick_at = TIME_NEVER;
-        arm(t);
-    }
+    transfer_stop_clock(t);
 }
 
 /* Not from within libcurl. It hands over what it had kept back before it reads on. */
@@ -228,9 +241,14 @@ static bool head_arrived(struct transfer *t)
     if (r.location)
         r.location = resolve_location(t, r.location, &location);
     t->phase = PHASE_BODY;
+    /* libcurl sends no more to who has refused, but would wait for the pause to end. */
+    if (t->uploads && t->paused && r.http_status >= 300)
+        transfer_resume(t);
     enum body_verdict verdict = t->ops->on_head(t->owner, &r);
     strbuf_free(&location);
-    if (t->dead || !begin_body(t, verdict, &r))
+    /* After a 417 libcurl would ask again by itself; what follows is the owner's to decide. */
+    t->cut = t->uploads && r.http_status == 417;
+    if (t->dead || t->cut || !begin_body(t, verdict, &r))
         return false;
     stop_reading(t);
     return true;
@@ -318,6 +336,7 @@ static void judge(struct transfer *t, CURLcode code, struct transfer_result *r)
     r->http_status = r->answered ? t->head.http_status : 0;
     r->drained = t->draining || t->cut;
     r->body_bytes = t->body_bytes;
+    r->send_failed = t->uploads && (t->send_failed || code == CURLE_SEND_ERROR);
     note_body(t);
     memcpy(r->address, t->address, sizeof r->address);
     error_clear(&r->error);
@@ -340,6 +359,7 @@ void transfer_release(struct transfer *t)
         t->added = false;
         curl_multi_remove_handle(loop->multi, t->easy);
     }
+    transfer_stop_waiting(t);
     timer_set(&loop->timers, &t->timer, TIME_NEVER);
     link_remove(&t->deferred);
     t->ops = NULL;
@@ -400,6 +420,10 @@ static void begin(struct transfer *t, const struct transfer_request *request,
     t->dead = t->want_paused = t->paused = t->draining = t->cut = t->no_descriptors = false;
     t->body_bytes = t->dropped_bytes = t->seen_bytes = 0;
     t->sent_times = 0;
+    t->uploads = request->upload;
+    t->send_failed = false;
+    t->waits_for = t->socket = -1;
+    t->acknowledged = 0;
     t->ends = later(now, o->http_timeout);
     t->drain_until = TIME_NEVER;
     /* libcurl's own limit comes first and has the better message. */
@@ -464,6 +488,7 @@ void transfer_hand_over(struct transfer *t, const struct transfer_ops *ops, void
 void transfer_cancel(struct transfer *t)
 {
     t->dead = true;
+    transfer_stop_waiting(t); /* the owner may close the descriptor now */
     if (t->loop->in_curl)
         loop_defer(t->loop, t);
     else

@@ -52,6 +52,7 @@ struct transfer_result {
     bool answered;      /* the head of an answer arrived */
     bool drained;       /* on_head said DRAIN or CUT: error tells of nothing but that */
     int64_t body_bytes; /* given to on_data */
+    bool send_failed;   /* the connection was lost, or refused more, before the body had gone */
     char address[64];   /* connected to, "" = none */
 };
 
@@ -59,6 +60,14 @@ struct transfer_ops {
     enum body_verdict (*on_head)(void *owner, const struct response *r);
     /* false: cut the transfer. The owner may pause the transfer from here. */
     bool (*on_data)(void *owner, const char *data, size_t size);
+    /* For requests with `upload`, else NULL. Up to `cap` bytes of the body; *got 0 is its end.
+     * AGAIN: not now; transfer_resume asks again, so does what transfer_wait_readable waits for.
+     * The owner may pause the transfer from here. Anything else cuts it. */
+    status (*on_read)(void *owner, char *data, size_t cap, size_t *got);
+    /* The body is to be sent again from byte 0: a kept connection turned out to be dead. */
+    bool (*on_rewind)(void *owner);
+    /* After the last byte of a body in chunks: appends "Name: value" of its trailer, or nothing. */
+    void (*on_trailer)(void *owner, struct strbuf *out);
     /* The last call; the transfer is gone when it returns. */
     void (*on_end)(void *owner, const struct transfer_result *result);
 };
@@ -70,7 +79,13 @@ struct transfer_request {
     const char *method; /* NULL: GET, or POST where there is a body */
     const void *body;   /* borrowed until on_end; NULL: none */
     size_t body_size;
-    const char *headers;  /* more headers: "Name: value" NUL ... NUL; NULL = none */
+    bool upload;          /* the body comes from on_read instead; method NULL: PUT */
+    int64_t upload_size;  /* -1 = unknown: it goes in chunks (RFC 9112 section 7.1) */
+    bool upload_expect;   /* Expect: 100-continue, and a second's wait for it */
+    bool upload_trailers; /* on_trailer has something to say */
+    bool own_connection;  /* a new one: the body could not be sent again if a kept one were dead */
+    const char *payload_sha256; /* of the body in hexadecimal, for signatures; NULL: not known */
+    const char *headers;        /* more headers: "Name: value" NUL ... NUL; NULL = none */
     bool own_origin;      /* options' credentials and headers of the run may go to this origin */
     int64_t range_from;   /* > 0: Range: bytes=N- ... */
     int64_t range_to;     /* > 0: ... but only what is before this byte */
@@ -103,6 +118,9 @@ void transfer_pause(struct transfer *t);
 void transfer_resume(struct transfer *t);
 /* From now on `ops` hear of it, for another owner. From its own callbacks, or between them. */
 void transfer_hand_over(struct transfer *t, const struct transfer_ops *ops, void *owner);
+/* From on_read that answers AGAIN: the transfer is resumed when `fd` is readable or at its end.
+ * False: this descriptor cannot be waited for. */
+bool transfer_wait_readable(struct transfer *t, int fd);
 /* Cuts it; no callback follows. Not from within on_end. */
 void transfer_cancel(struct transfer *t);
 

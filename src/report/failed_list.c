@@ -295,7 +295,10 @@ static void add_row(struct failed_list *f, const struct job *job)
     redact_url(&f->scratch, span_of(job_text(job, job->url)));
     add_cell(line, (struct span){strbuf_text(&f->scratch), f->scratch.n});
     strbuf_addc(line, '\t');
-    add_name(f, job_text(job, job->name));
+    if (job->upload)
+        add_cell(line, span_of(job_text(job, job->upload)));
+    else
+        add_name(f, job_text(job, job->name));
     strbuf_addc(line, '\t');
     add_cell(line, span_of(job_text(job, job->id)));
     if (f->with_size)

@@ -20,15 +20,16 @@ extern const struct source_type source_sums;
 extern const struct source_type source_aria2;
 extern const struct source_type source_metalink;
 extern const struct source_type source_pattern;
+extern const struct source_type source_pairs;
 
 #define HEAD_SIZE 4096
 
 static const struct source_type *const types[] = {
-    &source_urls,     &source_tsv, &source_csv, &source_jsonl, &source_sums, &source_aria2,
+    &source_urls,     &source_tsv,   &source_csv, &source_jsonl, &source_sums, &source_aria2,
 #ifdef WEIR_HAVE_METALINK
     &source_metalink,
 #endif
-    &source_pattern,
+    &source_pattern,  &source_pairs,
 };
 
 const struct source_type *source_type_at(size_t i)

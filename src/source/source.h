@@ -13,8 +13,9 @@
 
 /* A row of a list. All spans are borrowed until the next call of source_next. */
 struct record {
-    struct span url;     /* as written (relative ones are resolved by the feeder) */
-    struct span name;    /* n == 0: none */
+    struct span url;  /* as written (relative ones are resolved by the feeder) */
+    struct span name; /* n == 0: none */
+    size_t root; /* so many bytes of name are a folder that the file is beneath; 0: none is meant */
     struct span id;      /* n == 0: none */
     int64_t size;        /* -1: none */
     struct span mirrors; /* further URLs of the same file, the best first: URL NUL ..., ended by one

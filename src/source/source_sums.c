@@ -111,20 +111,7 @@ static status unescape(struct strbuf *out, struct span name, struct place at, er
 
 /* RFC 3986 section 3.3: what may stand in a path as it is. ':' may not in the first component of a
  * relative reference, and is encoded everywhere. */
-static bool stands_in_path(char c)
-{
-    bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-    return alnum || (c && strchr("/-._~!$&'()*+,;=@", c));
-}
-
-static void encode(struct strbuf *out, const struct strbuf *name)
-{
-    for (size_t i = 0; i < name->n; i++)
-        if (stands_in_path(name->p[i]))
-            strbuf_addc(out, name->p[i]);
-        else
-            strbuf_addf(out, "%%%02X", (unsigned char)name->p[i]);
-}
+#define STANDS_IN_PATH "/!$&'()*+,;=@"
 
 static bool is_url(struct span s)
 {
@@ -149,7 +136,7 @@ static status take_name(struct sums_source *s, const struct sum *sum, struct rec
     } else {
         strbuf_add(&s->name, name.p, name.n);
     }
-    encode(&s->url, &s->name);
+    strbuf_add_percent(&s->url, (struct span){s->name.p, s->name.n}, STANDS_IN_PATH);
     if (s->url.failed || s->name.failed)
         return fail(err, WEIR_NOMEM, "%s: out of memory for a name", at.list);
     out->name = (struct span){s->name.p, s->name.n};

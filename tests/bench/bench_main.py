@@ -11,6 +11,7 @@ import bench_bounds
 import bench_dataset
 import bench_filter
 import bench_prefetch
+import bench_put
 import bench_rows
 import bench_segments
 from bench_client import Bench
@@ -26,6 +27,7 @@ ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_f
         "durability": (bench_rows.disk_durability, "small"),
         "journal": (bench_dataset.journal, "small"), "digests": (bench_dataset.digests, "large"),
         "segments": (bench_segments.far_away, "large"),
+        "put": (bench_put.put_files, "large"), "put_pipe": (bench_put.put_pipe, None),
         "lines": (bench_filter.one_literal, "text"), "lines8": (bench_filter.eight_logs, "text"),
         "gz": (bench_filter.gzip_log, "text"), "zst": (bench_filter.zstd_log, "text"),
         "ip": (bench_filter.addresses, "text"),

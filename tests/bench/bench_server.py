@@ -37,6 +37,9 @@ http {{
         location /metered/ {{ try_files /metered-body =404; }}
         location /slow/ {{ limit_rate 400k; try_files /sparse-body =404; }}
         location /busy/ {{ return 503; }}
+        location /put/ {{ root {root}/up; dav_methods PUT; create_full_put_path on;
+                          client_max_body_size 0; }}
+        location /drop {{ client_max_body_size 0; return 204; }}
     }}
     server {{
         listen 127.0.0.1:{tls_port} ssl backlog=4096;

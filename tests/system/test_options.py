@@ -26,8 +26,9 @@ class Help(Case):
         rows = table()
         self.assertGreater(len(rows), 30)
         lines = self.run_weir("jsonl", "--help").out.decode()
-        of = {"filter": lines, "jsonl": lines,
-              "prefetch": self.run_weir("prefetch", "--help").out.decode()}
+        of = {"filter": lines, "jsonl": lines}
+        for name in ("prefetch", "put"):
+            of[name] = self.run_weir(name, "--help").out.decode()
         for section, _, flag in rows:
             if flag:
                 self.assertIn("--" + flag, of.get(section, text))

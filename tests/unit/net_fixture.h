@@ -258,7 +258,8 @@ static inline void got_end(void *owner, const struct transfer_result *result)
         g->at_end(g);
 }
 
-static const struct transfer_ops got_ops = {got_head, got_data, got_end};
+static const struct transfer_ops got_ops = {
+    .on_head = got_head, .on_data = got_data, .on_end = got_end};
 
 /* ---- both, and a loop */
 

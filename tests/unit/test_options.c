@@ -239,7 +239,8 @@ static void bad_values_are_refused_with_the_way_out(void **state)
         {"http.user", "me:\x01secret",
          "http.user: the value holds a control character; allowed: NAME:PASSWORD"},
         {"input.format", "xml",
-         "input.format: \"xml\" is not a choice; allowed: urls|tsv|csv|jsonl|sums|aria2|metalink|pattern"},
+         "input.format: \"xml\" is not a choice; allowed: "
+         "urls|tsv|csv|jsonl|sums|aria2|metalink|pattern|pairs"},
         {"http.protocols", "http,ftp",
          "http.protocols: \"http,ftp\" holds an unknown word; allowed: list of http|https"},
         {"retry.statuses", "408,abc",

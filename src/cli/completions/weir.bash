@@ -21,7 +21,21 @@ _weir() {
         return
         ;;
     --on-exist)
-        mapfile -t COMPREPLY < <(compgen -W 'skip overwrite rename update' -- "$cur")
+        local ways='skip overwrite rename update'
+        [[ ${COMP_WORDS[1]} == put ]] && ways='overwrite skip'
+        mapfile -t COMPREPLY < <(compgen -W "$ways" -- "$cur")
+        return
+        ;;
+    --method)
+        mapfile -t COMPREPLY < <(compgen -W 'PUT POST' -- "$cur")
+        return
+        ;;
+    --expect)
+        mapfile -t COMPREPLY < <(compgen -W 'auto yes no' -- "$cur")
+        return
+        ;;
+    --send-digest)
+        mapfile -t COMPREPLY < <(compgen -W 'sha256 sha512 sha1 md5 crc32c' -- "$cur")
         return
         ;;
     --progress)
@@ -29,7 +43,7 @@ _weir() {
         return
         ;;
     --format)
-        mapfile -t COMPREPLY < <(compgen -W 'urls tsv csv jsonl sums aria2 metalink pattern' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'urls tsv csv jsonl sums aria2 metalink pattern pairs' -- "$cur")
         return
         ;;
     --decode)
@@ -50,7 +64,7 @@ _weir() {
         --stall-timeout | --timeout | --max-time | --max-redirects | --max-redirs | --proxy | --cut-dirs | \
         --min-free | --segments | --base-url | -e | --match | --regexp | -F | --literal | --fixed-strings | \
         --checksum | -m | --max-count | -A | --after-context | -B | --before-context | -C | --context | --jq | \
-        --max-line | --max-decoded-size)
+        --max-line | --max-decoded-size | --aws-sigv4)
         return
         ;;
     esac
@@ -94,6 +108,14 @@ _weir() {
         own='--ahead --keep-behind --budget --warn-free --pin --epochs --start --limit --prefill --mode
             --consumers --consumer --consumer-timeout --socket --validate --validate-command --on-bad'
         ;;
+    put)
+        own='--method --expect --send-digest'
+        if [[ $cur != -* ]]; then
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            return
+        fi
+        ;;
     journal)
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--failed --json --quiet --help --version' -- "$cur")
@@ -108,12 +130,12 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W '--input --output --dry-run --config --no-config --set --quiet
             --verbose --ini --help --version --workers --concurrency --max-failures --per-host --rate
             --host-rate --bandwidth --limit-rate --host-bandwidth --retries --user-agent --header --user
-            --connect-timeout --stall-timeout --timeout --max-redirects --proxy --ca-file --insecure
+            --aws-sigv4 --connect-timeout --stall-timeout --timeout --max-redirects --proxy --ca-file --insecure
             --cookie-file --allow-private --allow-downgrade --dir --name --tree --cut-dirs --on-exist --delete
             --min-free --segments --base-url --format --report --failed --journal --checksum --progress --decode --max-decoded-size
             '"$own" -- "$cur")
     elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify prefetch journal config help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify prefetch put journal config help' -- "$cur")
     fi
 }
 complete -F _weir weir
