@@ -135,4 +135,22 @@ quiet prefetch_shards "$work/build/prefetch_shards" "$work/list" "$work/cache" 1
 [ "$(wc -l <"$work/log")" -eq "$count" ] || die "prefetch_shards: wanted $count shards"
 [ -z "$(ls "$work/cache")" ] || die "prefetch_shards left shards behind that were done with"
 
+# share_mirror serves what download_list saved: where weir was built with a server.
+mkdir "$work/shared-again"
+"$work/build/share_mirror" "$work/out-shared" 127.0.0.1:0 >"$work/mirror.out" 2>"$work/mirror.err" &
+mirror=$!
+trap 'kill $mirror 2>/dev/null; rm -rf "$work"' EXIT
+until [ -s "$work/mirror.out" ] || ! kill -0 "$mirror" 2>/dev/null; do sleep 0.05; done
+at=$(head -n 1 "$work/mirror.out")
+if [ -n "$at" ]; then
+    for file in "$work/out-shared"/*; do echo "$at${file##*/}"; done >"$work/mirror.list"
+    (cd "$work/shared-again" && quiet "share_mirror" "$work/build/download_list" "$work/mirror.list") || exit 1
+    diff -r "$work/out-shared" "$work/shared-again" || die "share_mirror served other bytes"
+    kill "$mirror"
+    wait "$mirror" || die "share_mirror ended with exit code $?"
+    grep -q "127.0.0.1.*$count files" "$work/mirror.out" || die "share_mirror counted wrong"
+elif ! grep -q 'built without libmicrohttpd' "$work/mirror.err"; then
+    die "share_mirror did not start: $(cat "$work/mirror.err")"
+fi
+
 echo "examples: 9 programs built against $prefix and run; CMake and pkg-config, shared and static"

@@ -4,8 +4,8 @@
 #   sh examples/quickstart.sh            installs what is missing, builds, and shows weir at work
 #   sh examples/quickstart.sh URL...     the same, then `weir get` with these arguments instead
 #
-# The show: a web server of its own on a loopback port hands out sample files, weir downloads them
-# from a list, and a file of a gigabyte is fetched beside one of a megabyte, to see what memory each
+# The show: `weir serve` hands out sample files on a loopback port, weir downloads them from a list,
+# and a file of a gigabyte is fetched beside one of a megabyte, to see what memory each
 # took. Everything is made in build-quickstart/, which may be deleted. Nothing but apt and loopback
 # is used.
 set -eu
@@ -15,9 +15,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build=$top/build-quickstart
 show=$build/show
 log=$build/build.log
-PATH=$PATH:/usr/sbin:/sbin
-export PATH
-server=
+servers=
 
 # With arguments, standard output belongs to what is downloaded: the steps go to standard error.
 if [ $# -gt 0 ]; then exec 3>&2; else exec 3>&1; fi
@@ -35,10 +33,10 @@ quiet() {
 finish() {
     code=$?
     trap - EXIT
-    if [ -n "$server" ]; then
+    for server in $servers; do
         kill "$server" 2>/dev/null || true
         wait "$server" 2>/dev/null || true
-    fi
+    done
     rm -rf "$show/server"
     exit "$code"
 }
@@ -66,7 +64,8 @@ wanted_packages() {
     esac
     for package in libc6-dev libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev \
         libxxhash-dev libssl-dev libsqlite3-dev libisal-dev libzstd-dev liblzma-dev \
-        libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev libexpat1-dev $matcher; do
+        libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev libexpat1-dev libmicrohttpd-dev \
+        $matcher; do
         has_package "$package" || echo "$package"
     done
 }
@@ -97,80 +96,36 @@ build_weir() {
     quiet cc -std=c11 -D_GNU_SOURCE -O2 -o "$build/measure" "$top/tests/bench/measure.c"
 }
 
-# nginx is unpacked, not installed: a package that is installed would start a service of its own.
-find_nginx() {
-    nginx=$(command -v nginx || true)
-    [ -z "$nginx" ] || return 0
-    nginx=$build/nginx/usr/sbin/nginx
-    [ ! -x "$nginx" ] || return 0
-    step "Fetching nginx with apt (unpacked into build-quickstart/nginx, not installed)"
-    rm -rf "$build/nginx"
-    mkdir -p "$build/nginx"
-    (cd "$build/nginx" && apt-get download nginx && dpkg -x nginx_*.deb . && "$nginx" -v) \
-        >>"$log" 2>&1 && return 0
-    step "That did not work. Installing with apt: nginx-light"
-    apt_install nginx-light
-    nginx=$(command -v nginx) || die "apt has installed nginx-light, but there is no nginx"
-}
-
 # The server --------------------------------------------------------------------------------------
-# free_port: one from 20000 to 29999 on which nothing listens (/proc/net/tcp: hex, 0A = listening)
-free_port() {
-    port=$((20000 + $$ % 10000))
-    while cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-        grep -q ":$(printf %04X "$port") [0-9A-F]*:0000 0A "; do
-        port=$(((port - 19999) % 10000 + 20000))
-    done
-}
-
 make_files() {
-    mkdir -p "$show/server/www" "$show/server/tmp"
+    mkdir -p "$show/server/www" "$show/server/slow"
     i=1
     while [ "$i" -le 200 ]; do
         size=$((i * 7919 % 60 + 1))
         head -c "${size}k" /dev/urandom >"$show/server/www/sample-$i.bin"
         i=$((i + 1))
     done
-    for i in 1 2 3; do head -c 60M /dev/urandom >"$show/server/www/large-$i.bin"; done
+    for i in 1 2 3; do head -c 60M /dev/urandom >"$show/server/slow/large-$i.bin"; done
     truncate -s 1M "$show/server/www/one-megabyte.bin"
     truncate -s "$big" "$show/server/www/$big_name" # zeros, which take no room here
 }
 
-start_server() {
-    free_port
-    base=http://127.0.0.1:$port
-    user=
-    [ "$(id -u)" != 0 ] || user="user root;" # the folder may be one that only root can enter
-    cat >"$show/server/nginx.conf" <<END
-daemon off;
-worker_processes 1;
-pid $show/server/nginx.pid;
-$user
-events {}
-http {
-    access_log off;
-    sendfile on;
-    default_type application/octet-stream;
-    client_body_temp_path $show/server/tmp; proxy_temp_path $show/server/tmp;
-    fastcgi_temp_path $show/server/tmp; uwsgi_temp_path $show/server/tmp;
-    scgi_temp_path $show/server/tmp;
-    server {
-        listen 127.0.0.1:$port;
-        root $show/server/www;
-        # Loopback is too quick to watch: the three large files come at a pace at which a bar moves.
-        location ~ /large- { limit_rate 20m; }
-    }
-}
-END
-    "$nginx" -p "$show/server" -c "$show/server/nginx.conf" -e "$show/server/error.log" &
+# serve DIR FLAG...: sets `base`; the port is one that the kernel chose
+serve() {
+    dir=$1
+    shift
+    out=$show/server/${dir##*/}.out
+    "$build/weir" serve "$dir" --no-config --listen 127.0.0.1:0 "$@" >"$out" 2>"$out.err" &
     server=$!
+    servers="$servers $server"
     tries=0
-    until "$build/weir" get -q --no-config -o - "$base/one-megabyte.bin" >/dev/null 2>&1; do
-        kill -0 "$server" 2>/dev/null || die "nginx did not start: $(cat "$show/server/error.log")"
+    until grep -q ' at http' "$out"; do
+        kill -0 "$server" 2>/dev/null || die "weir serve did not start: $(cat "$out.err")"
         tries=$((tries + 1))
-        [ "$tries" -lt 50 ] || die "nginx does not answer on $base: see $show/server/error.log"
+        [ "$tries" -lt 50 ] || die "weir serve says nothing: see $out"
         sleep 0.1
     done
+    base=$(sed -n 's/.* at \(http.*\)\/$/\1/p' "$out")
 }
 
 # The show ----------------------------------------------------------------------------------------
@@ -196,13 +151,17 @@ run_show() {
         say "There is little room on the disk: the large file is one of 100 MB."
     fi
 
-    step "Making 203 sample files and serving them with nginx on a loopback port"
+    step "Making 203 sample files and serving them with weir serve on loopback ports"
     make_files
-    start_server
+    # Loopback is too quick to watch: the three large files come at a pace at which a bar moves.
+    serve "$show/server/slow" --client-bandwidth 60M
+    say "$base (the large files)"
+    for file in "$show"/server/slow/large-*; do echo "$base/${file##*/}"; done >"$show/large.txt"
+    serve "$show/server/www"
     say "$base"
-    for file in "$show"/server/www/sample-* "$show"/server/www/large-*; do
-        echo "$base/${file##*/}"
-    done >"$show/list.txt"
+    for file in "$show"/server/www/sample-*; do echo "$base/${file##*/}"; done |
+        cat - "$show/large.txt" >"$show/list.txt"
+    rm -f "$show/large.txt"
 
     step "weir get -i list.txt -d files --report report.jsonl"
     "$build/weir" get --no-config --progress auto -i "$show/list.txt" -d "$files" \
@@ -211,7 +170,8 @@ run_show() {
     step "Comparing what arrived with what was served, byte for byte"
     arrived=0
     for file in "$files"/*; do
-        cmp "$show/server/www/${file##*/}" "$file" || die "$file is not what was served"
+        served=$(echo "$show"/server/*/"${file##*/}")
+        cmp "$served" "$file" || die "$file is not what was served"
         arrived=$((arrived + 1))
     done
     [ "$arrived" -eq 203 ] || die "$arrived files arrived, 203 were in the list"
@@ -246,5 +206,4 @@ if [ $# -gt 0 ]; then
     trap - EXIT INT TERM HUP
     exec "$build/weir" get "$@"
 fi
-find_nginx
 run_show

@@ -35,8 +35,9 @@ done
 packages="git cmake ninja-build gcc g++ libc6-dev binutils pkg-config libcurl4-openssl-dev
     libinih-dev libpcre2-dev zlib1g-dev libxxhash-dev libisal-dev libzstd-dev liblzma-dev
     libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev libssl-dev libsqlite3-dev libexpat1-dev
-    libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck nginx-light squid python3 openssl ca-certificates zstd xz-utils bzip2
-    brotli pigz jq ripgrep strace util-linux mount"
+    libmicrohttpd-dev libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck nginx-light squid
+    python3 openssl ca-certificates zstd xz-utils bzip2 brotli pigz jq ripgrep curl wget2 aria2
+    strace util-linux mount"
 case $(dpkg --print-architecture 2>/dev/null) in
 amd64) packages="$packages libhyperscan-dev" ;;
 arm64) packages="$packages libvectorscan-dev" ;;

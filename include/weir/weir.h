@@ -610,6 +610,76 @@ WEIR_API weir_status weir_journal_export_failed(weir_journal *journal, const cha
 WEIR_API weir_status weir_journal_json(weir_journal *journal, char **out, weir_error *err);
 
 /* ---------------------------------------------------------------------------------------------
+ * The server: the files of a directory for many clients, over HTTP
+ *
+ *      weir_server *server = NULL;
+ *      if (weir_server_new(&server, config, "mirror", &err) == WEIR_OK &&
+ *          weir_server_start(server, &err) == WEIR_OK)
+ *          printf("%s\n", weir_server_url(server));
+ *      ... until it shall end ...
+ *      weir_server_drain(server, 10000);
+ *      weir_server_free(server);
+ *
+ * GET and HEAD with ranges, conditions and compressed siblings, listings, and with serve.upload PUT
+ * (RFC 9110). Everything is set by the options of section [serve]. Memory does not grow with the
+ * size of files, only with the connections. Nothing outside the directory can be reached: no "..",
+ * no symbolic link, in no way of writing it. The server has threads of its own.
+ */
+typedef struct weir_server weir_server;
+
+/* A request that has ended. Strings are borrowed, and as the client has sent them: they may hold
+ * anything but NUL. */
+typedef struct weir_request {
+    const char *client; /* numeric address */
+    const char *method, *target, *protocol; /* "-" where the head could not be read */
+    const char *range, *referer, *user_agent; /* NULL = not sent */
+    int status;                               /* of the answer, 0 = there was none */
+    int64_t bytes;    /* of the body that was sent; where it was cut, about what has arrived */
+    int64_t received; /* of an uploaded body */
+    int64_t duration_ms;
+    bool aborted; /* the connection broke, the client left or was too slow */
+} weir_request;
+
+typedef struct weir_server_stats {
+    uint64_t requests, under_way; /* so far; that have not ended */
+    uint64_t failed, aborted;     /* of those that have ended: status 400 or more; cut */
+    uint64_t uploads;             /* files that were put */
+    uint64_t refused;             /* connections closed unheard: a client's limit, or draining */
+    int64_t bytes_sent, bytes_received;
+    uint32_t connections; /* open now */
+} weir_server_stats;
+
+/* A server of `dir` with the options of `config` (borrowed until it is freed, and not to be changed
+ * until then; NULL: defaults). DISK: the directory cannot be opened. CONFIG: token, certificate or
+ * key cannot be used, or weir was built without libmicrohttpd. */
+WEIR_API weir_status weir_server_new(weir_server **out, weir_config *config, const char *dir,
+                                     weir_error *err);
+/* Calls `on_request` for each request that has ended, on any of the server's threads, many at once;
+ * it shall not wait for anything. Before the start. */
+WEIR_API void weir_server_on_request(weir_server *server,
+                                     void (*on_request)(const weir_request *request, void *user),
+                                     void *user);
+/* Calls `on_warning` with one line of text for what whoever runs the server should know. Any of its
+ * threads. Before the start. */
+WEIR_API void weir_server_on_warning(weir_server *server,
+                                     void (*on_warning)(const char *text, void *user), void *user);
+/* Listens (serve.listen) and serves, until stopped; a server is started once. DISK: the address
+ * cannot be had. CONFIG: it is none. */
+WEIR_API weir_status weir_server_start(weir_server *server, weir_error *err);
+/* "http://127.0.0.1:8750/", with the port that was bound. Borrowed; "" before the start. */
+WEIR_API const char *weir_server_url(const weir_server *server);
+WEIR_API uint16_t weir_server_port(const weir_server *server);
+/* Any thread. */
+WEIR_API void weir_server_get_stats(weir_server *server, weir_server_stats *out);
+/* Takes no more connections, closes each after its answer, and waits until none is under way.
+ * False: some are, after timeout_ms. Then stop. */
+WEIR_API bool weir_server_drain(weir_server *server, int64_t timeout_ms);
+/* Cuts what is under way; uploads that were whole get their names. */
+WEIR_API void weir_server_stop(weir_server *server);
+/* Stops, too. */
+WEIR_API void weir_server_free(weir_server *server);
+
+/* ---------------------------------------------------------------------------------------------
  * One small body, in memory
  *
  * GET of `url` into a fresh buffer of at most max_bytes (a larger body is WEIR_POLICY). *out is the

@@ -385,7 +385,12 @@ static bool parse_word(struct parser *p, const char *word)
         a->journal.file = word;
         return true;
     }
-    if (a->command == COMMAND_HELP || a->command == COMMAND_CONFIG || a->command == COMMAND_JOURNAL)
+    if (a->command == COMMAND_SERVE && !a->serve.dir) {
+        a->serve.dir = word;
+        return true;
+    }
+    if (a->command == COMMAND_HELP || a->command == COMMAND_CONFIG ||
+        a->command == COMMAND_JOURNAL || a->command == COMMAND_SERVE)
         return refuse(p, "\"%s\" is one word too many here", word);
     if (a->command == COMMAND_PUT && !has_scheme(word)) {
         a->put.files[a->put.file_count++] = word;

@@ -44,6 +44,11 @@ struct jsonl_arguments {
     bool raw;
 };
 
+/* weir serve */
+struct serve_arguments {
+    const char *dir; /* or NULL */
+};
+
 /* weir journal */
 struct journal_arguments {
     const char *file; /* or NULL */
@@ -68,6 +73,7 @@ struct arguments {
     const char *checksum_hex;
     struct filter_arguments filter;
     struct jsonl_arguments jsonl;
+    struct serve_arguments serve;
     struct journal_arguments journal;
     struct put_arguments put;
     bool repair; /* verify */

@@ -19,6 +19,7 @@ int cmd_jsonl(const struct arguments *a);
 int cmd_verify(const struct arguments *a);
 int cmd_prefetch(const struct arguments *a);
 int cmd_put(const struct arguments *a);
+int cmd_serve(const struct arguments *a);
 int cmd_journal(const struct arguments *a);
 int cmd_config(const struct arguments *a);
 

@@ -67,14 +67,16 @@ static const struct own_flag own_flags[] = {
      "read the lists and print which name each URL would get; fetch nothing"},
     {OWN_DRY_RUN, FOR_LINES, "dry-run", NULL, 0, NULL, "General",
      "check everything, print the URLs (with -d their names, too); fetch nothing"},
-    {OWN_CONFIG, FOR_ALL, "config", NULL, 'c', "FILE", "General",
+    {OWN_CONFIG, FOR_CONFIGURED, "config", NULL, 'c', "FILE", "General",
      "read this INI file instead of $XDG_CONFIG_HOME/weir/weir.ini"},
-    {OWN_NO_CONFIG, FOR_ALL, "no-config", NULL, 0, NULL, "General", "read no INI file"},
-    {OWN_SET, FOR_ALL, "set", NULL, 's', "SECTION.KEY=VALUE", "General",
+    {OWN_NO_CONFIG, FOR_CONFIGURED, "no-config", NULL, 0, NULL, "General", "read no INI file"},
+    {OWN_SET, FOR_CONFIGURED, "set", NULL, 's', "SECTION.KEY=VALUE", "General",
      "set any option; weir config lists them"},
     {OWN_QUIET, FOR_ANY, "quiet", NULL, 'q', NULL, "General", "print errors only"},
     {OWN_VERBOSE, FOR_ALL & ~FOR_FILTER, "verbose", NULL, 'v', NULL, "General",
      "print retries, held hosts and every error"},
+    {OWN_VERBOSE, FOR_SERVE, "verbose", NULL, 'v', NULL, "General",
+     "print a line for each request that failed or was cut"},
     {OWN_VERBOSE, FOR_FILTER, "verbose", NULL, 0, NULL, "General",
      "print retries, held hosts and every error, and what does the matching"},
     {OWN_INI, FOR_CONFIG, "ini", NULL, 0, NULL, "weir config",
@@ -90,9 +92,10 @@ const struct own_flag *own_flag_at(size_t i)
 }
 
 static const char *const command_names[] = {
-    [COMMAND_GET] = "get",         [COMMAND_FILTER] = "filter",     [COMMAND_JSONL] = "jsonl",
-    [COMMAND_VERIFY] = "verify",   [COMMAND_PREFETCH] = "prefetch", [COMMAND_PUT] = "put",
-    [COMMAND_JOURNAL] = "journal", [COMMAND_CONFIG] = "config",     [COMMAND_HELP] = "help"};
+    [COMMAND_GET] = "get",       [COMMAND_FILTER] = "filter",     [COMMAND_JSONL] = "jsonl",
+    [COMMAND_VERIFY] = "verify", [COMMAND_PREFETCH] = "prefetch", [COMMAND_PUT] = "put",
+    [COMMAND_SERVE] = "serve",   [COMMAND_JOURNAL] = "journal",   [COMMAND_CONFIG] = "config",
+    [COMMAND_HELP] = "help"};
 
 const char *command_name(enum command command)
 {
@@ -127,6 +130,8 @@ unsigned option_commands(const weir_option *option)
         return FOR_LINES | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "jsonl") == 0)
         return FOR_JSONL | FOR_CONFIG | FOR_HELP;
+    if (strcmp(option->section, "serve") == 0)
+        return FOR_SERVE | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "prefetch") == 0)
         return FOR_PREFETCH | FOR_CONFIG | FOR_HELP;
     if (strcmp(option->section, "put") == 0)

@@ -16,6 +16,7 @@ enum command {
     COMMAND_VERIFY,
     COMMAND_PREFETCH,
     COMMAND_PUT,
+    COMMAND_SERVE,
     COMMAND_JOURNAL,
     COMMAND_CONFIG,
     COMMAND_HELP
@@ -29,17 +30,19 @@ enum {
     FOR_VERIFY = 1 << COMMAND_VERIFY,
     FOR_PREFETCH = 1 << COMMAND_PREFETCH,
     FOR_PUT = 1 << COMMAND_PUT,
+    FOR_SERVE = 1 << COMMAND_SERVE,
     FOR_JOURNAL = 1 << COMMAND_JOURNAL,
     FOR_CONFIG = 1 << COMMAND_CONFIG,
     FOR_HELP = 1 << COMMAND_HELP,
     FOR_LINES = FOR_FILTER | FOR_JSONL,
     FOR_RUNS = FOR_GET | FOR_LINES | FOR_VERIFY | FOR_CONFIG | FOR_HELP,
     FOR_ALL = FOR_RUNS | FOR_PREFETCH | FOR_PUT, /* that take options */
-    FOR_ANY = FOR_ALL | FOR_JOURNAL,
+    FOR_CONFIGURED = FOR_ALL | FOR_SERVE,        /* that read the INI file */
+    FOR_ANY = FOR_CONFIGURED | FOR_JOURNAL,
     FOR_ALL_BUT_LINES = FOR_RUNS & ~FOR_LINES
 };
 
-#define COMMAND_NAMES "get, filter, jsonl, verify, prefetch, put, journal, config, help"
+#define COMMAND_NAMES "get, filter, jsonl, verify, prefetch, put, serve, journal, config, help"
 
 const char *command_name(enum command command);
 /* False: `word` is no command. */

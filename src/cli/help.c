@@ -15,6 +15,7 @@ static const struct {
     unsigned commands;
     const char *sections[3];
 } groups[] = {
+    {"Serving", FOR_SERVE, {"serve"}},
     {"Which lines", FOR_FILTER, {"filter"}},
     {"Which records", FOR_JSONL, {"jsonl", "filter"}},
     {"What is written", FOR_LINES, {NULL}},
@@ -28,7 +29,7 @@ static const struct {
     {"Retries", FOR_ALL, {"retry"}},
     {"Network", FOR_ALL, {"http"}},
     {"Reports and progress", FOR_ALL, {"report", "progress", "journal"}},
-    {"General", FOR_ALL, {NULL}},
+    {"General", FOR_CONFIGURED, {NULL}},
 };
 
 /* `text` between HELP_COLUMN and the right edge; `column` is where the cursor stands. */
@@ -259,6 +260,26 @@ static void print_put(void)
            "  130  interrupted (143: by SIGTERM)\n");
 }
 
+static void print_serve(void)
+{
+    printf("weir serve [FLAGS] DIR\n"
+           "  Serves the files in DIR over HTTP, to as many clients as come, in flat memory:\n"
+           "  ranges, conditional requests, compressed siblings, listings (add ?json, or ?jsonl\n"
+           "  for a list that -i takes). Links, files outside DIR, and .part files are never\n"
+           "  served. Prints the URL it serves at. Loopback only, unless --listen says more.\n"
+           "\n"
+           "  weir serve mirror                                     on 127.0.0.1:8750\n"
+           "  weir serve mirror --listen :8750 --token @token.txt   for others, with a token\n"
+           "  weir serve inbox --upload && curl -T FILE http://127.0.0.1:8750/FILE\n"
+           "  weir -i 'http://127.0.0.1:8750/data/?jsonl' -d data   all files of a folder\n");
+    print_flags(COMMAND_SERVE);
+    printf("\nExit codes\n"
+           "  2    the command line, the configuration, the address or the token cannot be used\n"
+           "  3    DIR or the access log cannot be opened, or the address cannot be had\n"
+           "  130  stopped by Ctrl-C (143: by SIGTERM), after the answers under way; twice: at\n"
+           "       once\n");
+}
+
 static void print_journal(void)
 {
     printf("weir journal [FLAGS] FILE\n"
@@ -308,6 +329,9 @@ void help_print(enum command topic)
     case COMMAND_PUT:
         print_put();
         return;
+    case COMMAND_SERVE:
+        print_serve();
+        return;
     case COMMAND_JOURNAL:
         print_journal();
         return;
@@ -333,6 +357,7 @@ void help_print(enum command topic)
                "  weir prefetch -i SHARDS -d CACHE\n"
                "                                keep the next shards ready for a consumer\n"
                "  weir put FILE|-|DIR... URL    send files up\n"
+               "  weir serve DIR                serve the files of a folder\n"
                "  weir journal FILE             tell what runs with --journal did\n"
                "  weir config                   print every option, its value and its origin\n"
                "  weir help [COMMAND]           print this text, or that of one command\n\n",

@@ -111,6 +111,8 @@ static int dispatch(const struct arguments *a)
         return cmd_prefetch(a);
     case COMMAND_PUT:
         return cmd_put(a);
+    case COMMAND_SERVE:
+        return cmd_serve(a);
     case COMMAND_JOURNAL:
         return cmd_journal(a);
     case COMMAND_CONFIG:

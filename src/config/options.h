@@ -48,6 +48,8 @@ enum put_expect { PUT_EXPECT_AUTO, PUT_EXPECT_YES, PUT_EXPECT_NO };       /* aut
 enum put_on_exist { PUT_ON_EXIST_OVERWRITE, PUT_ON_EXIST_SKIP };          /* overwrite|skip */
 enum preallocate { PREALLOCATE_AUTO, PREALLOCATE_NO };                    /* auto|no */
 
+enum log_format { LOG_FORMAT_COMBINED, LOG_FORMAT_JSON }; /* combined|json */
+
 #define COUNT_AUTO 0 /* of a COUNT that may be "auto" */
 
 /* C types of the option types:

@@ -19,6 +19,13 @@ int64_t clock_wall_s(void)
     return t.tv_sec;
 }
 
+int64_t clock_wall_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
 /* splitmix64 (Steele, Lea, Flood 2014): spreads one number over the state of another generator. */
 static uint64_t splitmix(uint64_t *x)
 {

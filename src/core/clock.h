@@ -13,6 +13,7 @@
 uint64_t clock_now(void);
 /* Seconds since the epoch (CLOCK_REALTIME). */
 int64_t clock_wall_s(void);
+int64_t clock_wall_ns(void);
 
 /* A small random generator (xoshiro256**), one an owner; seeded from the system or, in tests, from
  * a number. */

@@ -53,6 +53,9 @@ const char *weir_version_library(size_t i)
 #ifdef WEIR_HAVE_METALINK
         "expat " WEIR_METALINK_VERSION,
 #endif
+#ifdef WEIR_HAVE_SERVE
+        "libmicrohttpd " WEIR_SERVE_VERSION,
+#endif
     };
     size_t built = sizeof built_with / sizeof *built_with;
     size_t net = 0;

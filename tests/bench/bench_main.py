@@ -14,6 +14,7 @@ import bench_prefetch
 import bench_put
 import bench_rows
 import bench_segments
+import bench_serve
 from bench_client import Bench
 from bench_report import Report
 from bench_server import Server
@@ -28,6 +29,7 @@ ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_f
         "journal": (bench_dataset.journal, "small"), "digests": (bench_dataset.digests, "large"),
         "segments": (bench_segments.far_away, "large"),
         "put": (bench_put.put_files, "large"), "put_pipe": (bench_put.put_pipe, None),
+        "serve": (bench_serve.serving, "small large"),
         "lines": (bench_filter.one_literal, "text"), "lines8": (bench_filter.eight_logs, "text"),
         "gz": (bench_filter.gzip_log, "text"), "zst": (bench_filter.zstd_log, "text"),
         "ip": (bench_filter.addresses, "text"),
@@ -47,6 +49,7 @@ class Context:
     def __init__(self, options):
         self.weir = os.path.abspath(options.weir)
         self.bare_copy = options.bare_copy
+        self.drain = options.drain
         self.disk = options.disk
         self.rounds = options.rounds or (2 if options.quick else 5)
         self.list_rounds = 1 if options.quick else 3
@@ -102,6 +105,7 @@ def parse():
     parser.add_argument("--slow-link", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--measure", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--bare-copy", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--drain", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rows = options.rows.split(",")
     unknown = [row for row in options.rows if row not in ROWS]
@@ -127,7 +131,7 @@ def main():
     ctx = Context(options)
     small_count = 2_000 if options.quick else 10_000
     large_bytes = (32 if options.quick else 256) << 20
-    needs = {ROWS[row][1] for row in options.rows}
+    needs = {need for row in options.rows for need in (ROWS[row][1] or "").split()}
     check_space(options, ctx, needs, small_count, 8, large_bytes)
     print_machine(ctx)
     ctx.report = Report(options.json)

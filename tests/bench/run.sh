@@ -43,7 +43,7 @@ need python3 python3
 need gcc gcc
 dev="cmake make g++ pkg-config libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev
     libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev libsimdjson-dev
-    libjq-dev libexpat1-dev"
+    libjq-dev libexpat1-dev libmicrohttpd-dev"
 case $(dpkg --print-architecture 2>/dev/null) in
 amd64) dev="$dev libhyperscan-dev" ;;
 arm64) dev="$dev libvectorscan-dev" ;;
@@ -83,8 +83,9 @@ gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/measure" "$here/measure.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/make_text" "$here/make_text.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/bare_copy" "$here/bare_copy.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/slow_link" "$here/slow_link.c"
+gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/drain" "$here/drain.c"
 
 PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/bench_main.py" \
     --measure "$build/measure" --bare-copy "$build/bare_copy" --make-text "$build/make_text" \
-    --slow-link "$build/slow_link" \
+    --slow-link "$build/slow_link" --drain "$build/drain" \
     --json "$build/bench.jsonl" "$@"

@@ -25,7 +25,7 @@ FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 # said by options, which everybody below net reads.
 NEIGHBOURS = {("limit", "config/options.h"), ("codec", "config/options.h")}
 ONLY_IN = {"curl/": "net", "ini.h": "config", "sqlite3.h": "journal",
-           "expat.h": "source"}
+           "expat.h": "source", "microhttpd.h": "serve"}
 TOP_LEVEL = {"CMakeLists.txt", "src", "include", "config", "tests", "examples", "README.md",
              "LICENSE"}
 # Of these there is one in each folder, by custom of the tools that read them.

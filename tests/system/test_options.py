@@ -27,7 +27,7 @@ class Help(Case):
         self.assertGreater(len(rows), 30)
         lines = self.run_weir("jsonl", "--help").out.decode()
         of = {"filter": lines, "jsonl": lines}
-        for name in ("prefetch", "put"):
+        for name in ("prefetch", "put", "serve"):
             of[name] = self.run_weir(name, "--help").out.decode()
         for section, _, flag in rows:
             if flag:

@@ -360,13 +360,14 @@ static void bad_files_are_refused_with_place_and_way_out(void **state)
         {"[run]\nlimits.rate = 5/s\n",
          "weir.ini:2: run.limits.rate: unknown option; `weir config` lists every option"},
         {"[limit]\n", "weir.ini:1: [limit]: unknown section; did you mean [limits]?"},
-        {"[weather]\n", "weir.ini:1: [weather]: unknown section; there are [run] [limits] [retry] "
-                        "[http] [save] [put] [filter] [jsonl] [prefetch] [input] [journal] "
-                        "[report] [progress] and [host \"name\"]"},
+        {"[weather]\n",
+         "weir.ini:1: [weather]: unknown section; there are [run] [limits] [retry] "
+         "[http] [save] [put] [filter] [jsonl] [prefetch] [input] [journal] [report] [serve] "
+         "[progress] and [host \"name\"]"},
         {"[]\n",
          "weir.ini:1: []: unknown section; there are [run] [limits] [retry] [http] [save] "
-         "[put] [filter] [jsonl] [prefetch] [input] [journal] [report] [progress] and [host "
-         "\"name\"]"},
+         "[put] [filter] [jsonl] [prefetch] [input] [journal] [report] [serve] [progress] and "
+         "[host \"name\"]"},
         {"[limits\nrate = 5/s\n", "weir.ini:1: a section is written [name] or [host \"name\"]"},
         {"[limits] x\n", "weir.ini:1: a section is written [name] or [host \"name\"]"},
         {"[host \"a.org]\n", "weir.ini:1: a section is written [name] or [host \"name\"]"},

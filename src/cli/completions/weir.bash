@@ -20,6 +20,18 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
+    --access-log | --tls-cert | --tls-key)
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --log-format)
+        mapfile -t COMPREPLY < <(compgen -W 'combined json' -- "$cur")
+        return
+        ;;
+    --listen | --token | --max-connections | --per-client | --client-bandwidth | --idle-timeout | --max-upload-size)
+        return
+        ;;
     --on-exist)
         local ways='skip overwrite rename update'
         [[ ${COMP_WORDS[1]} == put ]] && ways='overwrite skip'
@@ -116,6 +128,17 @@ _weir() {
             return
         fi
         ;;
+    serve)
+        if [[ $cur == -* ]]; then
+            mapfile -t COMPREPLY < <(compgen -W '--listen --upload --token --access-log --log-format --no-listing
+                --hidden --max-connections --per-client --client-bandwidth --idle-timeout --max-upload-size
+                --tls-cert --tls-key --config --no-config --set --quiet --verbose --help --version' -- "$cur")
+        else
+            compopt -o filenames 2>/dev/null
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        fi
+        return
+        ;;
     journal)
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W '--failed --json --quiet --help --version' -- "$cur")
@@ -135,7 +158,7 @@ _weir() {
             --min-free --segments --base-url --format --report --failed --journal --checksum --progress --decode --max-decoded-size
             '"$own" -- "$cur")
     elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify prefetch put journal config help' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'get filter jsonl verify prefetch put serve journal config help' -- "$cur")
     fi
 }
 complete -F _weir weir
