@@ -5,7 +5,7 @@
  *   serve_file.c      GET and HEAD: siblings, conditions, ranges
  *   body_stream.c     bodies that sendfile cannot send: several ranges, TLS, a bandwidth limit
  *   listing.c         folders, as HTML and JSON (listing_format.c)
- *   upload.c          PUT, through the file sink; upload_commit.c syncs and names, in groups
+ *   upload_request.c  PUT, through the file sink; upload_commit.c syncs and names, in groups
  *   clients.c         connections and limits by address; wakeups.c resumes those that wait
  *   access_log.c      one line a request
  *

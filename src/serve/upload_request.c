@@ -1,4 +1,4 @@
-/* See upload.h.
+/* See upload_request.h.
  *
  * What can be known from the head is said before the body is sent: a client that asks first
  * (Expect: 100-continue) keeps its gigabytes. The .part is locked from then on, so that of two
