@@ -14,6 +14,7 @@ struct counter {
 /* Called whenever the connection takes more. */
 static weir_status read_lines(void *user, void *data, size_t capacity, size_t *got, weir_error *err)
 {
+    (void)err;
     struct counter *c = user;
     size_t n = 0;
     while (c->next < c->last && capacity - n > 24)
@@ -25,6 +26,7 @@ static weir_status read_lines(void *user, void *data, size_t capacity, size_t *g
 /* It can be made again from the start, so that a failed try is followed by another. */
 static weir_status begin_again(void *user, weir_error *err)
 {
+    (void)err;
     struct counter *c = user;
     c->next = 0;
     return WEIR_OK;
