@@ -154,7 +154,7 @@ status request_sign(struct transfer *t, const struct transfer_request *request,
     struct tm tm;
     strftime(r.time, sizeof r.time, "%Y%m%dT%H%M%SZ", gmtime_r(&now, &tm));
     add_lines(t, &scope, &keys, &r, headers, count);
-    for (; headers[n] && n < ALL_HEADERS_MAX; n++)
+    for (; n < ALL_HEADERS_MAX && headers[n]; n++)
         all[n] = headers[n];
     const char *p = strbuf_text(&t->signature_text);
     for (size_t i = 0; i < *count; i++, p += strlen(p) + 1)
