@@ -235,7 +235,7 @@ static void note_mirror(struct fetch *f, const struct retry_decision *d)
     if (!f->job->mirrors)
         return;
     if (d->host.verdict == HOST_UNREACHABLE || d->host.verdict == HOST_REFUSED ||
-        f->http_status >= 500)
+        f->http_status >= 500 || f->job->host_is_down)
         mirror_board_failed(board, f->job->host->authority);
 }
 
@@ -255,15 +255,10 @@ static void judge_failure(struct fetch *f, bool answered)
                                 .refused = f->refused && !gone,
                                 .refusals = f->job->refused,
                                 .others = f->refused && gone ? 0 : fetch_other_mirrors(f),
-                                .urls = (uint32_t)job_url_count(f->job)};
+                                .urls = (uint32_t)job_url_count(f->job),
+                                .host_is_down = f->job->host_is_down};
     struct retry_decision d = retry_decide(&facts, f->job->host->options, now, &f->worker->rng);
     note_mirror(f, &d);
-    if (f->job->host_is_down && d.action != RETRY_ELSEWHERE) {
-        d.action = RETRY_GIVE_UP;
-        d.outcome = f->verdict.status;
-    }
-    if (f->job->host_is_down)
-        d.host = (struct host_report){.verdict = HOST_SILENT};
     if (f->refused)
         discard_body(f);
     if (f->sending && d.action != RETRY_GIVE_UP && !sending_repeats(f, &d.at))

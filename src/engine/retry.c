@@ -79,9 +79,24 @@ static struct retry_decision after_refusal(const struct retry_facts *f, struct r
     return d;
 }
 
+/* Its jobs fail at once. Each mirror is told so once: two that are down would send the job to and
+ * fro without end, since nothing is asked and so no attempt is spent. */
+static struct retry_decision without_host(const struct retry_facts *f, uint32_t most, uint64_t now)
+{
+    bool elsewhere = f->others && f->attempts <= most;
+    return (struct retry_decision){.action = elsewhere ? RETRY_ELSEWHERE : RETRY_GIVE_UP,
+                                   .at = now,
+                                   .dead = elsewhere,
+                                   .outcome = f->outcome,
+                                   .host = {.verdict = HOST_SILENT}};
+}
+
 struct retry_decision retry_decide(const struct retry_facts *facts, const struct options *options,
                                    uint64_t now, struct rng *rng)
 {
+    uint32_t most = (uint32_t)options->retry_retries + facts->others;
+    if (facts->host_is_down)
+        return without_host(facts, most, now);
     struct retry_decision d = {.action = RETRY_GIVE_UP, .outcome = final_class(facts)};
     bool told = facts->retry_after_ns >= 0;
     bool too_long = told && facts->retry_after_ns > options->retry_retry_after_max;
@@ -101,8 +116,7 @@ struct retry_decision retry_decide(const struct retry_facts *facts, const struct
     bool retryable = is_retryable(facts, options);
     if (retryable && too_long)
         d.outcome = WEIR_RATE_LIMITED;
-    if (facts->others && facts->attempts <= options->retry_retries + facts->others &&
-        (retryable || concerns_mirror(facts))) {
+    if (facts->others && facts->attempts <= most && (retryable || concerns_mirror(facts))) {
         d.action = RETRY_ELSEWHERE;
         d.dead = !retryable || too_long;
         /* Each is asked once without a pause; then all of them have failed. */

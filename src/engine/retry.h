@@ -22,6 +22,7 @@ struct retry_facts {
     uint32_t refusals; /* such bodies so far, this one included */
     uint32_t others;   /* further mirrors that may still be asked */
     uint32_t urls;     /* mirrors of the file in all; 0 or 1 = there is one URL */
+    bool host_is_down; /* nothing was asked: the queue says that the host is down */
 };
 
 enum retry_action {

@@ -152,11 +152,12 @@ uint32_t turn_wake(struct lanes *q, uint32_t self, bool any)
 
 uint32_t turn_wake_for_timer(struct lanes *q)
 {
-    if (timers_first(&q->timers) >= q->told || q->in_flight >= q->env.concurrency)
+    uint64_t when = turn_next_instant(q);
+    if (when >= q->told)
         return NO_SEAT;
     for (uint32_t i = 0; i < q->env.workers; i++)
         if (q->seats[i].state == SEAT_ASLEEP) {
-            q->told = timers_first(&q->timers);
+            q->told = when;
             q->seats[i].state = SEAT_WOKEN;
             return i;
         }

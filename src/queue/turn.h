@@ -30,7 +30,7 @@ bool turn_rate_allows(const struct lanes *q);
  * (NO_SEAT: nobody is). `any`: what stands in the rings is a reason to wake, not only pinned
  * jobs. */
 uint32_t turn_wake(struct lanes *q, uint32_t self, bool any);
-/* A worker to be woken because the first timer has become earlier than any sleeper was told. */
+/* A worker to be woken because time will change the answer earlier than any sleeper was told. */
 uint32_t turn_wake_for_timer(struct lanes *q);
 /* Slots are free, a worker is hungry, and no lane has anything for it. */
 bool turn_starving(const struct lanes *q);

@@ -241,6 +241,28 @@ class Http(Case):
                 with open(trace) as text:
                     self.check_order(text.read(), count, report)
 
+    @unittest.skipIf(SANITIZE,
+                     "leak checking and strace cannot both trace; the plain build has this one")
+    def test_journal_is_synced_after_the_names_and_before_the_report(self):
+        trace, report = self.path("trace"), self.path("report.jsonl")
+        urls = self.list_of(self.server.url(f"s{i}", 5000, name=f"n{i}") for i in range(20))
+        subprocess.run([tool("strace"), "-f", "-qq", "-y", "-s", "0", "-e",
+                        "trace=fsync,fdatasync,renameat,renameat2,write", "-o", trace,
+                        COMMAND, "get", "-q", "-d", self.dir, "--report", report,
+                        "--journal", self.path("journal"), "-s", "run.workers=1", "-i", urls],
+                       env=self.environment(), check=True, timeout=60)
+        synced = reported = False
+        with open(trace) as text:
+            for line in text:
+                if re.search(r" rename", line):
+                    synced = False
+                elif re.search(r" f(data)?sync\(\d+<[^>]*journal-wal>", line):
+                    synced = True
+                elif " write(" in line and report in line:
+                    self.assertTrue(synced, "reported before the journal was synced")
+                    reported = True
+        self.assertTrue(reported)
+
     def check_order(self, trace, count, report):
         synced, renamed, waiting_for_folder, done = set(), 0, False, False
         for line in trace.splitlines():

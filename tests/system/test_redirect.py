@@ -111,6 +111,22 @@ class Secrets(Case):
         self.assertNotIn("authorization", self.headers(self.other)[0])
         self.assertIn("[host", run.err)
 
+    def test_headers_of_a_record_stay_with_its_first_origin(self):
+        target = self.other.url("b", 200, name="x").replace(":", "%3A")
+        redirected = self.first.url("a", 100, f"redirect={target}", "f")
+        missing = self.first.url("a", 200, "status=404", "f")
+        for name, urls in (("redirect", redirected),
+                           ("mirror", missing + "\t" + self.other.url("b", 200, name="m"))):
+            with self.subTest(name):
+                self.dir = self.path(name)
+                self.first.reset()
+                self.other.reset()
+                given = self.write("list", f"{urls}\n  out=f\n  header=X-Token: secret\n".encode())
+                self.assert_code(self.get("--format", "aria2", "-i", given), 0)
+                self.assert_final({"f": body("b", 200)})
+                self.assertEqual(self.headers(self.first)[0]["x-token"], "secret")
+                self.assertNotIn("x-token", self.headers(self.other)[0])
+
     def test_no_referer_is_sent(self):
         self.cross()
         self.assertNotIn("referer", self.headers(self.other)[0])

@@ -1,5 +1,5 @@
 /* The queue, one behaviour at a time: order, bounds, holds, overflow, the end. Who gets a job and
- * who is woken is in test_queue_turns.c, whole runs in test_queue_simulation.c, real threads in
+ * who is woken is in test_queue_turns.c, whole runs in tests/simulation, real threads in
  * test_queue_threads.c.
  */
 #include <signal.h>

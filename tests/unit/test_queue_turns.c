@@ -171,6 +171,43 @@ static void pinned_job_gets_the_last_slot_before_others_go_on(void **state)
     queue_free(b.queue);
 }
 
+/* The rate does not let it start at once, and nobody was told when it does. */
+static void answered_probe_wakes_for_a_pinned_job_when_the_rate_allows_it(void **state)
+{
+    struct bench b;
+    open_bench(&b, (struct queue_env){.workers = 2, .rate = 1}, 8);
+    put_n(&b, "a:80", 2);
+    struct job *pinned = take(&b, 1);
+    assert_int_equal(put(&b, "b:80"), OK);
+    b.now += S;
+    struct job *probe = take(&b, 0);
+    ends(&b, probe, HOST_REFUSED, b.now + 10 * S);
+    queue_put_later(b.queue, probe, NULL, b.now + 10 * S);
+    ends(&b, pinned, HOST_SILENT, 0);
+    pinned->worker = 1;
+    queue_put_later(b.queue, pinned, NULL, 0);
+    b.now += S;
+    struct job *other = take(&b, 1); /* so that it has more slots than the one who probes */
+    take_nothing(&b, 1);
+    take_nothing(&b, 0);
+    b.now += 9 * S;
+    assert_ptr_equal(take(&b, 0), probe);
+    assert_true(take_nothing(&b, 0) == TIME_NEVER);
+    b.wakes[0] = b.wakes[1] = 0;
+    b.now += S / 10;
+    queue_answered(b.queue, probe, b.now);
+    assert_int_equal(b.wakes[0] + b.wakes[1], 1);
+    b.now = take_nothing(&b, 0);
+    assert_true(b.now < START + 13 * S);
+    take_nothing(&b, 0);
+    assert_int_equal(b.wakes[1], 1);
+    assert_ptr_equal(take(&b, 1), pinned);
+    finish(&b, pinned);
+    finish(&b, probe);
+    finish(&b, other);
+    queue_free(b.queue);
+}
+
 static void per_host_bound_time_is_counted(void **state)
 {
     struct bench b;
@@ -204,6 +241,7 @@ int main(void)
         cmocka_unit_test(pinned_job_goes_to_its_worker_only_and_first),
         cmocka_unit_test(pinned_job_that_is_due_wakes_its_worker),
         cmocka_unit_test(pinned_job_gets_the_last_slot_before_others_go_on),
+        cmocka_unit_test(answered_probe_wakes_for_a_pinned_job_when_the_rate_allows_it),
         cmocka_unit_test(per_host_bound_time_is_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -374,12 +374,38 @@ static void no_retries_and_no_back_off_are_allowed(void **state)
     assert_int_equal(retry_decide(&f, &o, NOW, &rng).action, RETRY_GIVE_UP);
 }
 
+/* Nothing was asked and no attempt is spent, so two mirrors that are down must not send a job to
+ * and fro. */
+static void mirror_whose_host_is_down_is_not_come_back_to(void **state)
+{
+    struct options o = defaults();
+    struct rng rng;
+    rng_seed(&rng, 7);
+    static const status classes[] = {WEIR_CONNECT, WEIR_RATE_LIMITED};
+    for (size_t i = 0; i < 2; i++) {
+        struct retry_facts f = {.outcome = classes[i],
+                                .retry_after_ns = NONE,
+                                .others = 1,
+                                .urls = 2,
+                                .host_is_down = true};
+        struct retry_decision d = retry_decide(&f, &o, NOW, &rng);
+        assert_int_equal(d.action, RETRY_ELSEWHERE);
+        assert_true(d.dead && d.at == NOW);
+        assert_int_equal(d.host.verdict, HOST_SILENT);
+        f.others = 0;
+        d = retry_decide(&f, &o, NOW, &rng);
+        assert_int_equal(d.action, RETRY_GIVE_UP);
+        assert_int_equal(d.outcome, classes[i]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decisions_follow_the_table),
         cmocka_unit_test(jitter_fills_the_whole_range_up_to_the_cap),
         cmocka_unit_test(no_retries_and_no_back_off_are_allowed),
+        cmocka_unit_test(mirror_whose_host_is_down_is_not_come_back_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
