@@ -37,7 +37,7 @@ packages="git cmake ninja-build gcc g++ libc6-dev binutils pkg-config libcurl4-o
     libbz2-dev libbrotli-dev libsimdjson-dev libjq-dev libssl-dev libsqlite3-dev libexpat1-dev
     libmicrohttpd-dev libcmocka-dev clang libclang-rt-14-dev clang-tidy cppcheck nginx-light squid
     python3 openssl ca-certificates zstd xz-utils bzip2 brotli pigz jq ripgrep curl wget2 aria2
-    strace util-linux mount"
+    strace util-linux mount iproute2 python3-h2"
 case $(dpkg --print-architecture 2>/dev/null) in
 amd64) packages="$packages libhyperscan-dev" ;;
 arm64) packages="$packages libvectorscan-dev" ;;

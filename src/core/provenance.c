@@ -7,13 +7,19 @@
 #include "core/provenance.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "core/digest.h"
 #include "core/http_date.h"
 
 #define FIRST_LINE "weir 1\n"
 /* Who knows nothing of extents must not take such a part for one without holes. */
 #define FIRST_LINE_EXTENTS "weir 2\n"
+/* Such a record alone tells what is there, so it ends with a hash of all before it: a digit that
+ * has become another one must not make a body of a hole. */
+#define CHECK_KEY "check\t"
+#define CHECK_LINE (sizeof CHECK_KEY - 1 + 16 + 1)
 
 void provenance_init(struct provenance *p)
 {
@@ -82,8 +88,31 @@ static void add_text(struct strbuf *out, const char *key, const char *value)
     strbuf_addc(out, '\n');
 }
 
+/* CHECK_KEY and the hash of the text, as CHECK_LINE bytes and a NUL. False: no memory. */
+static bool check_line(struct span text, char line[CHECK_LINE + 1])
+{
+    struct running_hash *hash = running_hash_new();
+    if (!hash)
+        return false;
+    running_hash_add(hash, text.p, text.n);
+    snprintf(line, CHECK_LINE + 1, CHECK_KEY "%016llx\n",
+             (unsigned long long)running_hash_value(hash));
+    running_hash_free(hash);
+    return true;
+}
+
+static void add_check(struct strbuf *out, size_t from)
+{
+    char line[CHECK_LINE + 1];
+    if (out->failed || !check_line((struct span){out->p + from, out->n - from}, line))
+        out->failed = true;
+    else
+        strbuf_adds(out, line);
+}
+
 void provenance_format(const struct provenance *p, struct strbuf *out)
 {
+    size_t from = out->n;
     strbuf_adds(out, p->extents ? FIRST_LINE_EXTENTS : FIRST_LINE);
     if (p->size >= 0)
         strbuf_addf(out, "size\t%lld\n", (long long)p->size);
@@ -95,6 +124,8 @@ void provenance_format(const struct provenance *p, struct strbuf *out)
     add_text(out, "etag", p->etag);
     add_text(out, "last_modified", p->last_modified);
     add_text(out, "date", p->date);
+    if (p->extents)
+        add_check(out, from);
 }
 
 /* ---- reading ---- */
@@ -199,12 +230,22 @@ static status read_line(struct provenance *p, struct span line)
     return OK; /* of a later version */
 }
 
+static bool check_holds(struct span text)
+{
+    char line[CHECK_LINE + 1];
+    if (text.n < CHECK_LINE || !check_line((struct span){text.p, text.n - CHECK_LINE}, line))
+        return false;
+    return memcmp(text.p + text.n - CHECK_LINE, line, CHECK_LINE) == 0;
+}
+
 status provenance_parse(struct provenance *out, struct span text, error *err)
 {
     if (!span_starts(text, FIRST_LINE) && !span_starts(text, FIRST_LINE_EXTENTS))
         return fail(err, WEIR_RECORD,
                     "the text is no provenance record: it does not begin with "
                     "\"weir 1\" or \"weir 2\"");
+    if (span_starts(text, FIRST_LINE_EXTENTS) && !check_holds(text))
+        return fail(err, WEIR_RECORD, "the provenance record is damaged: its check line is wrong");
     struct provenance p;
     provenance_init(&p);
     struct span rest = {text.p + strlen(FIRST_LINE), text.n - strlen(FIRST_LINE)};
@@ -222,8 +263,10 @@ status provenance_parse(struct provenance *out, struct span text, error *err)
         rest.p += n + 1;
         rest.n -= n + 1;
     }
-    if (!st && span_starts(text, FIRST_LINE_EXTENTS) && !p.extents)
-        st = fail(err, WEIR_RECORD, "the provenance record lacks its extents");
+    if (!st && span_starts(text, FIRST_LINE_EXTENTS) != (p.extents != NULL))
+        st = fail(err, WEIR_RECORD,
+                  "the provenance record lacks its extents, or has some that "
+                  "nothing vouches for");
     if (st) {
         provenance_free(&p);
         return st;

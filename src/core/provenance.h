@@ -2,8 +2,8 @@
  *
  * Resume records (beside a .part), the journal, conditional updates and prefetch all keep this. The
  * text form is lines of "key TAB value" under a first line "weir 1", or "weir 2" with extents;
- * unknown keys are kept out, a missing first line means that it is not ours. Values are escaped
- * like JSON strings without quotes.
+ * unknown keys are kept out, a missing first line means that it is not ours, and a "weir 2" ends
+ * with a check of itself. Values are escaped like JSON strings without quotes.
  *
  * A resume record also says which bytes may be trusted: after a crash of the program, all that were
  * written (`written`, or the file's size when it is smaller); after another boot, only `synced`.

@@ -81,6 +81,10 @@ static enum body_verdict cut(struct fetch *f, status st)
 
 static enum body_verdict redirect(struct fetch *f, const struct response *r)
 {
+    if (r->bad_location)
+        return cut(f, fail(&f->verdict, WEIR_REDIRECT,
+                           "the server answered %d with a Location that is no http URL",
+                           r->http_status));
     if (!r->location)
         return cut(f, fail(&f->verdict, WEIR_REDIRECT, "the server answered %d without a Location",
                            r->http_status));

@@ -105,7 +105,7 @@ static void count(struct weir_engine *e, const struct outcome *o)
     if (o->result == WEIR_DONE)
         atomic_fetch_add_explicit(&n->done, 1, memory_order_relaxed);
     if (o->result == WEIR_FAILED) {
-        status class = o->error ? o->error->status : WEIR_CANCELLED;
+        status class = o->error ? o->error->status : WEIR_NOMEM;
         atomic_fetch_add_explicit(&n->failed_by_class[class], 1, memory_order_relaxed);
         atomic_fetch_add_explicit(&n->failed, 1, memory_order_relaxed);
     }
@@ -201,6 +201,8 @@ static void finish(struct commit *c, struct outcome *o)
     struct job *job = o->job;
     error none;
     error_clear(&none);
+    if (o->result == WEIR_FAILED) /* it has failed, and no memory was left for the reason */
+        fail(&none, WEIR_NOMEM, "out of memory");
     weir_result result;
     fill_result(&result, o, &none);
     if (!o->silent) {

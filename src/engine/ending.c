@@ -239,7 +239,7 @@ static void note_mirror(struct fetch *f, const struct retry_decision *d)
         mirror_board_failed(board, f->job->host->authority);
 }
 
-static void judge_failure(struct fetch *f, bool answered)
+static void judge_failure(struct fetch *f, const struct transfer_result *result)
 {
     struct weir_engine *e = f->worker->engine;
     uint64_t now = clock_now();
@@ -247,7 +247,7 @@ static void judge_failure(struct fetch *f, bool answered)
     f->job->refused += f->refused;
     struct retry_facts facts = {.outcome = f->verdict.status,
                                 .http_status = f->http_status,
-                                .answered = answered,
+                                .answered = result->answered,
                                 .retry_after_ns = f->retry_after_ns,
                                 .attempts = f->job->attempts,
                                 .progressed = f->attempt_bytes > 0,
@@ -259,7 +259,7 @@ static void judge_failure(struct fetch *f, bool answered)
                                 .host_is_down = f->job->host_is_down};
     struct retry_decision d = retry_decide(&facts, f->job->host->options, now, &f->worker->rng);
     note_mirror(f, &d);
-    if (f->refused)
+    if (f->refused || (result->unframed && f->good))
         discard_body(f);
     if (f->sending && d.action != RETRY_GIVE_UP && !sending_repeats(f, &d.at))
         d.action = RETRY_GIVE_UP;
@@ -434,5 +434,5 @@ void fetch_ended(struct fetch *f, const struct transfer_result *result)
         complete(f);
         return;
     }
-    judge_failure(f, result->answered);
+    judge_failure(f, result);
 }

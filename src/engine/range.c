@@ -89,6 +89,9 @@ enum range_verdict range_judge(const struct range_wanted *wanted, const struct r
 {
     if (answer->http_status == 416)
         return wanted->from > 0 ? RANGE_REFUSED : RANGE_STRANGE;
+    /* A part under the status of the whole, as from a cache in between that went wrong. */
+    if (answer->http_status != 206 && wanted->from > 0 && answer->content_range)
+        return RANGE_REFUSED;
     if (answer->http_status != 206) {
         *size = *until = answer->content_length;
         return RANGE_WHOLE;

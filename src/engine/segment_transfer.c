@@ -167,6 +167,11 @@ static void segment_end(void *owner, const struct transfer_result *result)
         body_changed(f, g);
         return;
     }
+    if (result->unframed && !g->verdict.status) {
+        g->verdict = result->error;
+        body_changed(f, g);
+        return;
+    }
     if (!g->verdict.status && g->at == g->to) {
         segment_done(g);
         return;

@@ -8,7 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#define MEMORY_PROBE ((size_t)1 << 20)
 
 struct row {
     CURLcode code;
@@ -122,6 +126,21 @@ static void explain_partial(const struct transfer *t, const char *where, error *
              (long long)t->body_bytes);
 }
 
+bool failure_of_framing(const struct transfer *t, CURLcode code)
+{
+    return code && code != CURLE_PARTIAL_FILE && t->head.transfer_encoding &&
+           strstr(t->curl_text, "chunked-encod");
+}
+
+/* libcurl calls a line that is longer than it takes a lack of memory, too. */
+static bool memory_is_there(void)
+{
+    void *volatile probe = malloc(MEMORY_PROBE);
+    bool there = probe != NULL;
+    free(probe);
+    return there;
+}
+
 /* A proxy that refuses a tunnel: 4xx is its last word, 5xx may pass. */
 static bool explain_tunnel(const struct transfer *t, const char *where, error *err)
 {
@@ -153,6 +172,11 @@ static void explain_by_row(struct transfer *t, CURLcode code, const char *where,
         fail(err, WEIR_TRUNCATED,
              "%s: Content-Length is not a number, so the end of the body "
              "cannot be known",
+             where);
+    else if (code == CURLE_OUT_OF_MEMORY && t->phase == PHASE_SENT && memory_is_there())
+        fail(err, WEIR_HTTP,
+             "%s: a header line of the answer is too large, or no memory was left "
+             "for it",
              where);
     else if (row && code == CURLE_PEER_FAILED_VERIFICATION)
         fail(err, st,

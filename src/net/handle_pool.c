@@ -316,11 +316,12 @@ status handle_take(struct transfer **out, struct net_loop *loop, const struct pr
 
 void handle_give_back(struct transfer *t)
 {
-    if (t->sent_times > 1) {
+    if (t->sent_times > 1 || t->soiled) {
         t->worn = true;
         t->profile = NULL;
     }
     t->sent_times = 0;
+    t->soiled = false;
     if (t->url.buffer.cap > KEEP_BYTES)
         url_free(&t->url);
     if (t->head.text.cap > KEEP_BYTES)

@@ -148,7 +148,9 @@ static int want_timer(CURLM *multi, long timeout_ms, void *user)
 static void socket_action(struct net_loop *loop, curl_socket_t fd, int events)
 {
     loop->in_curl = true;
+    loop->acting = fd;
     curl_multi_socket_action(loop->multi, fd, events, &loop->running);
+    loop->acting = CURL_SOCKET_TIMEOUT;
     loop->in_curl = false;
     loop->acted = true;
 }

@@ -87,6 +87,7 @@ struct transfer {
     bool draining, cut;
     uint32_t sent_times; /* of the request: more than once when libcurl asked again */
     bool no_descriptors; /* the process had none left for a socket */
+    bool soiled;         /* the handle was told not to use its connection again */
     int64_t body_bytes, dropped_bytes;
     struct link deferred;
 
@@ -127,6 +128,7 @@ struct net_loop {
     int running;                  /* libcurl's count of unfinished handles */
     bool acted;                   /* libcurl has been called since its messages were read */
     bool in_curl;                 /* a call of libcurl that may call us back is under way */
+    int acting;                   /* the socket that call is about, or CURL_SOCKET_TIMEOUT */
     struct socket_entry *sockets; /* by descriptor */
     size_t socket_count;
     struct timer_heap timers;

@@ -47,6 +47,7 @@ static void forget_lines(struct head *h)
     memset(h->field, 0, sizeof h->field);
     h->line_count = h->bytes = h->count = 0;
     h->last_kept = h->length_given = h->length_wrong = h->transfer_encoding = false;
+    h->coding_text[0] = '\0';
     h->content_length = -1;
     h->http_status = 0;
 }
@@ -102,6 +103,23 @@ static void read_length(struct head *h, struct span value)
     } while (at <= value.n);
 }
 
+/* A coding other than chunked was not asked for, and nobody here could undo it. */
+static void read_transfer_encoding(struct head *h, struct span value)
+{
+    size_t at = 0;
+    h->transfer_encoding = true;
+    do {
+        const char *comma = value.n > at ? memchr(value.p + at, ',', value.n - at) : NULL;
+        size_t end = comma ? (size_t)(comma - value.p) : value.n;
+        struct span one = span_trim((struct span){value.p + at, end - at});
+        bool known = one.n == 0 || (one.n == 7 && strncasecmp(one.p, "chunked", 7) == 0) ||
+                     (one.n == 8 && strncasecmp(one.p, "identity", 8) == 0);
+        if (!known && !h->coding_text[0])
+            note_length_text(h->coding_text, sizeof h->coding_text, one);
+        at = end + 1;
+    } while (at <= value.n);
+}
+
 static bool is_named(struct span name, const char *want, size_t length)
 {
     return name.n == length && (name.p[0] | 0x20) == want[0] &&
@@ -137,7 +155,7 @@ static enum head_step read_field(struct head *h, struct span line)
     if (is_named(name, "content-length", 14))
         read_length(h, value);
     else if (is_named(name, "transfer-encoding", 17))
-        h->transfer_encoding = true;
+        read_transfer_encoding(h, value);
     enum head_step step = h->keep_all ? keep_line(h, name, value) : HEAD_MORE;
     for (size_t i = 0; i < FIELD_COUNT; i++) {
         if (h->field[i] || !is_named(name, fields[i].name, fields[i].length))
@@ -210,6 +228,8 @@ static int64_t read_retry_after(const char *text, int64_t wall_s)
 {
     uint64_t seconds;
     if (!parse_uint64(span_of(text), &seconds)) {
+        if (*text && text[strspn(text, "0123456789")] == '\0')
+            return INT64_MAX; /* more seconds than can be counted */
         if (*text == '-' || *text == '+' || (*text >= '0' && *text <= '9'))
             return -1;
         int64_t date = http_date(text);

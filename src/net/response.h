@@ -48,6 +48,7 @@ struct head {
     int http_status;
     int64_t content_length;
     char length_text[2][40]; /* what was given first, and what contradicts it */
+    char coding_text[40];    /* the first transfer coding that is neither chunked nor identity */
     size_t bytes, count, interim;
 };
 

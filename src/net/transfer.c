@@ -9,6 +9,8 @@
  * seconds. The window http.stall_timeout is cut into pieces; each notes its bytes when it ends; a
  * stall is when the last pieces together fall short. The clock of a piece stands still in a pause.
  */
+#include <sys/socket.h>
+
 #include "net/address.h"
 #include "net/failure.h"
 #include "net/loop.h"
@@ -195,6 +197,13 @@ static bool has_no_body(const struct transfer *t, const struct response *r)
 /* false = cut the transfer */
 static bool begin_body(struct transfer *t, enum body_verdict verdict, const struct response *r)
 {
+    if (verdict == BODY_TAKE && t->head.coding_text[0] && !head_without_body(&t->head)) {
+        fail(&t->verdict, WEIR_HTTP,
+             "%.*s: the body has the transfer coding \"%s\", which was not "
+             "asked for",
+             (int)t->url.authority.n, t->url.authority.p, t->head.coding_text);
+        return false;
+    }
     if (verdict == BODY_TAKE) {
         if (!r->repeated_length || head_without_body(&t->head))
             return true;
@@ -240,6 +249,7 @@ static bool head_arrived(struct transfer *t)
     }
     if (r.location)
         r.location = resolve_location(t, r.location, &location);
+    r.bad_location = t->head.field[FIELD_LOCATION] && !r.location;
     t->phase = PHASE_BODY;
     /* libcurl sends no more to who has refused, but would wait for the pause to end. */
     if (t->uploads && t->paused && r.http_status >= 300)
@@ -280,6 +290,22 @@ size_t transfer_take_header(char *data, size_t size, size_t count, void *user)
     return 0;
 }
 
+/* All of the body is here, and something is behind it: it would pass for the answer to the next
+ * request on this connection. libcurl looks no further than the announced length. (Of TLS and
+ * HTTP/2 the bytes of a socket tell nothing.) */
+static void look_behind_body(struct transfer *t)
+{
+    char next;
+    curl_socket_t fd = t->loop->acting;
+    if (t->body_bytes != t->head.content_length || t->head.transfer_encoding ||
+        t->url.scheme.n != 4 || t->profile->options->http_version == HTTP_VERSION_2)
+        return;
+    if (fd < 0) /* not for each: libcurl goes through all of its connections */
+        curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
+    if (fd >= 0 && recv(fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+        t->soiled = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L) == CURLE_OK;
+}
+
 size_t transfer_take_body(char *data, size_t size, size_t count, void *user)
 {
     struct transfer *t = user;
@@ -287,6 +313,9 @@ size_t transfer_take_body(char *data, size_t size, size_t count, void *user)
     t->seen_bytes += (int64_t)n;
     if (n == 0)
         return 0;
+    if (!t->dead && t->phase != PHASE_BODY) /* libcurl is more lenient about status lines */
+        fail(&t->verdict, WEIR_HTTP, "%.*s: the answer begins with no HTTP status line",
+             (int)t->url.authority.n, t->url.authority.p);
     if (t->dead || t->phase != PHASE_BODY)
         return 0;
     if (t->draining) {
@@ -300,6 +329,7 @@ size_t transfer_take_body(char *data, size_t size, size_t count, void *user)
              (int)t->url.authority.n, t->url.authority.p, (long long)t->body_bytes);
         return 0;
     }
+    look_behind_body(t);
     stop_reading(t);
     return t->dead ? 0 : n;
 }
@@ -337,6 +367,7 @@ static void judge(struct transfer *t, CURLcode code, struct transfer_result *r)
     r->drained = t->draining || t->cut;
     r->body_bytes = t->body_bytes;
     r->send_failed = t->uploads && (t->send_failed || code == CURLE_SEND_ERROR);
+    r->unframed = r->answered && failure_of_framing(t, code);
     note_body(t);
     memcpy(r->address, t->address, sizeof r->address);
     error_clear(&r->error);

@@ -32,6 +32,7 @@ struct response {
     int http_status;
     int64_t content_length; /* -1 = not announced */
     const char *location;   /* absolute redirect target, or NULL */
+    bool bad_location;      /* there is one, but no URL can be made of it */
     const char *etag, *last_modified, *date, *content_range, *content_encoding, *retry_after,
         *content_disposition, *repr_digest, *content_md5, *accept_ranges; /* NULL = absent */
     bool repeated_length; /* Content-Length more than once with different values, or not a number */
@@ -51,6 +52,7 @@ struct transfer_result {
     int http_status;    /* 0: no answer */
     bool answered;      /* the head of an answer arrived */
     bool drained;       /* on_head said DRAIN or CUT: error tells of nothing but that */
+    bool unframed;      /* the chunks made no sense: some of the bytes given may be none of it */
     int64_t body_bytes; /* given to on_data */
     bool send_failed;   /* the connection was lost, or refused more, before the body had gone */
     char address[64];   /* connected to, "" = none */

@@ -199,12 +199,14 @@ static bool is_body_part(const struct file_sink *s)
     return !s->spec.made_by && fs_xattr_get(s->fd, MADE_BY_XATTR, text, sizeof text) < 0;
 }
 
-/* Says of an empty .part what is going to be in it. */
+/* Says of an empty .part what is going to be in it. A file that cannot say what made it must not
+ * name its URL either: it would pass for the body of that. */
 static void mark(const struct file_sink *s)
 {
-    if (s->spec.made_by)
-        fs_xattr_set(s->fd, MADE_BY_XATTR, s->spec.made_by, strlen(s->spec.made_by));
-    else
+    if (s->spec.made_by &&
+        fs_xattr_set(s->fd, MADE_BY_XATTR, s->spec.made_by, strlen(s->spec.made_by)) < 0)
+        fremovexattr(s->fd, ORIGIN_XATTR);
+    else if (!s->spec.made_by)
         fremovexattr(s->fd, MADE_BY_XATTR);
 }
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "fault_bend.h"
 #include "fault_body.h"
 #include "fault_header.h"
 
@@ -153,7 +154,7 @@ static void set_error_body(struct answer *a, const struct request *r)
     int64_t size = request_number(r, "errbody", 2000);
     for (int64_t i = 0; i < size; i += 20)
         text_print(&a->memory, "this is no content\r\n");
-    if (a->status == 204 || a->status == 304)
+    if ((a->status == 204 || a->status == 304) && !request_fault(r, "forcebody", NULL, 0))
         text_clear(&a->memory);
     a->size = (int64_t)a->memory.size;
 }
@@ -292,6 +293,7 @@ static void apply_transport(struct answer *a, struct header *h, const struct req
 static void finish(struct answer *a, struct header *h, const struct request *r)
 {
     bool head_only = part_is(r->method, "HEAD") || a->status == 204 || a->status == 304;
+    head_only = head_only && !request_fault(r, "forcebody", NULL, 0);
     if (h->announced >= 0 && h->announced > a->size)
         a->end = a->end == END_WELL ? END_CLOSE : a->end;
     if (h->length_kind[0] || a->bad_chunk || a->cut_chunk || r->wants_close || r->http_1_0)
@@ -307,11 +309,13 @@ static void finish(struct answer *a, struct header *h, const struct request *r)
 
 static void answer_clear(struct answer *a)
 {
-    struct text head = a->head, memory = a->memory;
+    struct text head = a->head, memory = a->memory, tail = a->tail;
     source_close(&a->body);
     text_clear(&head);
     text_clear(&memory);
-    *a = (struct answer){.head = head, .memory = memory, .stop_at = -1, .status = 200};
+    text_clear(&tail);
+    *a =
+        (struct answer){.head = head, .memory = memory, .tail = tail, .stop_at = -1, .status = 200};
 }
 
 void answer_make(struct answer *a, const struct request *r, struct counts *counts,
@@ -351,6 +355,7 @@ void answer_make(struct answer *a, const struct request *r, struct counts *count
     if (faulty)
         apply_transport(a, &h, r, count);
     finish(a, &h, r);
+    answer_bend(a, r, faulty);
 }
 
 void answer_text(struct answer *a, int status, const char *type, const struct text *body)
@@ -378,4 +383,5 @@ void answer_free(struct answer *a)
     source_close(&a->body);
     text_free(&a->head);
     text_free(&a->memory);
+    text_free(&a->tail);
 }

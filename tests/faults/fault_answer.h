@@ -14,15 +14,36 @@ enum fault_end {
     END_SILENT /* nothing more is sent; the connection stays open */
 };
 
+enum chunk_form { /* how a chunk says its size; from CHUNK_NEGATIVE on from the second one on */
+                  CHUNK_PLAIN,
+                  CHUNK_EXTENDED,
+                  CHUNK_LONG_EXTENSION,
+                  CHUNK_UPPER,
+                  CHUNK_ZEROS,
+                  CHUNK_SPACES,
+                  CHUNK_LF,
+                  CHUNK_NEGATIVE,
+                  CHUNK_OVERFLOW,
+                  CHUNK_HUGE,
+                  CHUNK_PREFIX,
+                  CHUNK_EMPTY,
+                  CHUNK_LESS,
+                  CHUNK_MORE
+};
+
 struct answer {
     int status;
     struct text head;   /* all that is sent before the body, 1xx answers included */
     struct text memory; /* the body when `from_memory` */
+    struct text tail;   /* all that is sent behind the body: the last chunk, and more */
+    bool tail_joined;   /* it comes in one piece with the last bytes of the body */
     bool from_memory;
     struct source body; /* otherwise: `size` bytes of it from there */
     uint64_t from;
     int64_t size;
     bool chunked, bad_chunk, cut_chunk;
+    enum chunk_form form;
+    int64_t head_drip_bytes, head_drip_ms; /* 0 = at full speed */
     int64_t stop_at; /* body bytes after which `end` happens; -1 = after the whole of it */
     enum fault_end end;
     int64_t drip_bytes, drip_ms; /* 0 = at full speed */

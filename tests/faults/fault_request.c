@@ -83,12 +83,10 @@ static int hex(int c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static void decode(struct part value, char *out, size_t size)
+static size_t decode(struct part value, char *out, size_t size)
 {
     size_t n = 0;
-    if (size == 0)
-        return;
-    for (size_t i = 0; i < value.size && n + 1 < size; i++) {
+    for (size_t i = 0; i < value.size && n < size; i++) {
         if (value.data[i] == '%' && i + 2 < value.size && hex(value.data[i + 1]) >= 0 &&
             hex(value.data[i + 2]) >= 0) {
             out[n++] = (char)(hex(value.data[i + 1]) * 16 + hex(value.data[i + 2]));
@@ -97,10 +95,11 @@ static void decode(struct part value, char *out, size_t size)
             out[n++] = value.data[i];
         }
     }
-    out[n] = '\0';
+    return n;
 }
 
-bool request_fault(const struct request *r, const char *name, char *out, size_t size)
+/* What stands behind `name` in the query, not decoded; data NULL = it is not there. */
+static struct part fault_value(const struct request *r, const char *name)
 {
     const char *at = r->query.data, *end = at + r->query.size;
     size_t n = strlen(name);
@@ -115,12 +114,25 @@ bool request_fault(const struct request *r, const char *name, char *out, size_t 
                 value.data++;
                 value.size--;
             }
-            decode(value, out, size);
-            return true;
+            return value;
         }
         at = stop + 1;
     }
-    return false;
+    return (struct part){NULL, 0};
+}
+
+bool request_fault(const struct request *r, const char *name, char *out, size_t size)
+{
+    struct part value = fault_value(r, name);
+    if (value.data && size > 0)
+        out[decode(value, out, size - 1)] = '\0';
+    return value.data != NULL;
+}
+
+long request_fault_bytes(const struct request *r, const char *name, char *out, size_t size)
+{
+    struct part value = fault_value(r, name);
+    return value.data ? (long)decode(value, out, size) : -1;
 }
 
 int64_t request_number(const struct request *r, const char *name, int64_t missing)

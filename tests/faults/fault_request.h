@@ -26,6 +26,9 @@ struct part request_header(const struct request *r, const char *name);
 
 /* A fault of the query, decoded into `out` (cut to its size, ended by NUL). false: not there. */
 bool request_fault(const struct request *r, const char *name, char *out, size_t size);
+/* The same without an end, for bytes of any value: how many there are, at most `size`; -1: not
+ * there. */
+long request_fault_bytes(const struct request *r, const char *name, char *out, size_t size);
 /* The same as a number; `missing` when it is not there. */
 int64_t request_number(const struct request *r, const char *name, int64_t missing);
 bool part_is(struct part p, const char *text);

@@ -20,9 +20,13 @@
 #include <unistd.h>
 
 #include "fault_answer.h"
+#include "fault_bend.h"
 #include "fault_log.h"
 
 enum { IN_ROOM = 65536, OUT_ROOM = 65536 };
+/* The last bytes of a body that something follows wait until those before have gone, so that both
+ * arrive together. */
+enum { JOINED = 1000, JOINED_WAIT_US = 10000 };
 
 enum phase { READING, DELAYED, SENDING, SILENT, DYING };
 
@@ -35,7 +39,7 @@ struct connection {
     uint64_t id;
     size_t in_used;
     struct answer answer;
-    bool head_given, tail_given;
+    bool head_given;
     int64_t given;   /* body bytes put into `out` */
     int64_t wake_us; /* not before then; 0 = no timer */
     size_t out_used, out_sent;
@@ -47,9 +51,11 @@ struct server {
     int epoll, listener;
     struct connection *connections; /* all */
     unsigned timed;                 /* those with a timer */
+    int64_t next_us;                /* none of them is due before */
     struct counts counts;
     struct library library;
     struct fault_log log;
+    struct text standing; /* the faults of all requests that name none */
     int64_t start_us;
     uint64_t last_id;
 };
@@ -65,6 +71,8 @@ static void set_timer(struct server *s, struct connection *c, int64_t wake_us)
 {
     s->timed += wake_us != 0;
     s->timed -= c->wake_us != 0;
+    if (wake_us && wake_us < s->next_us)
+        s->next_us = wake_us;
     c->wake_us = wake_us;
 }
 
@@ -115,6 +123,10 @@ static bool answer_control(struct server *s, struct connection *c, const struct 
     else if (part_is(r->path, "/_reset")) {
         log_reset(&s->log);
         counts_reset(&s->counts);
+    } else if (part_is(r->path, "/_set")) {
+        text_clear(&s->standing);
+        text_add(&s->standing, r->query.data, r->query.size);
+        counts_reset(&s->counts);
     } else {
         return false;
     }
@@ -123,14 +135,16 @@ static bool answer_control(struct server *s, struct connection *c, const struct 
     return true;
 }
 
-static void begin_answer(struct server *s, struct connection *c, const struct request *r)
+static void begin_answer(struct server *s, struct connection *c, struct request *r)
 {
     int64_t now = now_us() - s->start_us;
-    c->head_given = c->tail_given = false;
+    c->head_given = false;
     c->given = 0;
     c->phase = SENDING;
     if (answer_control(s, c, r))
         return;
+    if (r->query.size == 0)
+        r->query = (struct part){s->standing.data, s->standing.size};
     answer_make(&c->answer, r, &s->counts, &s->library, now / 1000);
     log_request(&s->log, r, now, c->id, c->port, c->answer.status);
     c->counted = true;
@@ -154,17 +168,29 @@ static int64_t body_left(const struct connection *c)
 static void give_body(struct connection *c, int64_t n)
 {
     struct answer *a = &c->answer;
+    if (a->chunked && a->bad_chunk && c->given > 0)
+        c->out_used += (size_t)sprintf(c->out + c->out_used, "zz");
     if (a->chunked)
-        c->out_used += (size_t)sprintf(c->out + c->out_used,
-                                       a->bad_chunk && c->given > 0 ? "zz%llx\r\n" : "%llx\r\n",
-                                       (unsigned long long)n);
+        c->out_used += chunk_line(a->form, c->given == 0, n, c->out + c->out_used);
     answer_read(a, c->given, c->out + c->out_used, (size_t)n);
     c->out_used += (size_t)n;
     c->given += n;
-    if (a->chunked) {
+    if (a->chunked && !(a->form == CHUNK_HUGE && c->given > n)) {
         memcpy(c->out + c->out_used, "\r\n", 2);
         c->out_used += 2;
     }
+}
+
+/* The next piece of a head or tail that is too large to go at once; 0: that was all. */
+static size_t give_text(struct text *t, char *out, size_t most)
+{
+    size_t n = t->size < most ? t->size : most;
+    if (n > 0)
+        memcpy(out, t->data, n);
+    t->size -= n;
+    if (t->size > 0)
+        memmove(t->data, t->data + n, t->size);
+    return n;
 }
 
 /* Puts what comes next into the empty `out`. false: there is nothing more. */
@@ -173,17 +199,14 @@ static bool refill(struct server *s, struct connection *c)
     struct answer *a = &c->answer;
     c->out_used = c->out_sent = 0;
     if (!c->head_given) {
-        /* a head that is larger than `out` goes in pieces */
-        size_t n = a->head.size < OUT_ROOM / 2 ? a->head.size : OUT_ROOM / 2;
-        if (n > 0)
-            memcpy(c->out, a->head.data, n);
-        a->head.size -= n;
-        if (a->head.size > 0)
-            memmove(a->head.data, a->head.data + n, a->head.size);
-        c->out_used = n;
+        size_t most = a->head_drip_bytes ? (size_t)a->head_drip_bytes : OUT_ROOM / 2;
+        c->out_used = give_text(&a->head, c->out, most);
         c->head_given = a->head.size == 0;
-        if (!c->head_given)
+        if (!c->head_given) {
+            if (a->head_drip_ms > 0)
+                set_timer(s, c, now_us() + a->head_drip_ms * 1000);
             return true;
+        }
     }
     int64_t left = body_left(c), room = (int64_t)(OUT_ROOM - c->out_used) - 32;
     int64_t n = left < room ? left : room;
@@ -191,15 +214,20 @@ static bool refill(struct server *s, struct connection *c)
         n = 16384;
     if (a->drip_bytes > 0 && n > a->drip_bytes)
         n = a->drip_bytes;
+    if (a->tail_joined && left > JOINED && n > left - JOINED)
+        n = left - JOINED;
     if (n > 0) {
         give_body(c, n);
         s->log.body_bytes += c->counted ? (uint64_t)n : 0;
         if (a->drip_ms > 0 && body_left(c) > 0)
             set_timer(s, c, now_us() + a->drip_ms * 1000);
-    } else if (a->chunked && !c->tail_given && !a->cut_chunk && a->stop_at < 0) {
-        c->tail_given = true;
-        c->out_used += (size_t)sprintf(c->out + c->out_used, "0\r\nX-Trailer: end\r\n\r\n");
+        else if (a->tail_joined && body_left(c) == JOINED)
+            set_timer(s, c, now_us() + JOINED_WAIT_US);
     }
+    /* with the last bytes of the body where there is room, so that one look shows both */
+    if (a->tail.size > 0 && body_left(c) <= 0 && (a->stop_at < 0 || a->stop_at > a->size) &&
+        c->out_used < OUT_ROOM / 2)
+        c->out_used += give_text(&a->tail, c->out + c->out_used, OUT_ROOM / 4);
     return c->out_used > 0;
 }
 
@@ -345,21 +373,27 @@ static void on_accept(struct server *s)
     }
 }
 
-/* Runs timers that are due; returns milliseconds to the next. */
+/* Runs timers that are due; returns milliseconds to the next. Ten thousand connections are not gone
+ * through for each event. */
 static int run_timers(struct server *s)
 {
+    int64_t now = now_us();
     if (s->timed == 0)
         return -1;
-    int64_t now = now_us(), next = INT64_MAX;
+    if (now < s->next_us)
+        return (int)((s->next_us - now + 999) / 1000);
+    s->next_us = INT64_MAX;
     for (struct connection *c = s->connections, *after; c; c = after) {
         after = c->next;
         if (c->wake_us && c->wake_us <= now)
             on_timer(s, c);
     }
     for (struct connection *c = s->connections; c; c = c->next)
-        if (c->wake_us && c->wake_us < next)
-            next = c->wake_us;
-    return next == INT64_MAX ? -1 : next <= now ? 0 : (int)((next - now + 999) / 1000);
+        if (c->wake_us && c->wake_us < s->next_us)
+            s->next_us = c->wake_us;
+    if (s->next_us == INT64_MAX)
+        return -1;
+    return s->next_us <= now ? 0 : (int)((s->next_us - now + 999) / 1000);
 }
 
 static int run(struct server *s)
@@ -420,7 +454,8 @@ int main(int argc, char **argv)
 {
     unsigned port = 0;
     const char *address = "127.0.0.1";
-    struct server s = {.log.keep = true, .start_us = now_us(), .library.folder = -1};
+    struct server s = {
+        .log.keep = true, .next_us = INT64_MAX, .start_us = now_us(), .library.folder = -1};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
             port = (unsigned)atoi(argv[++i]);

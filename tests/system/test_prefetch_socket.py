@@ -17,10 +17,9 @@ class Line:
     """The protocol by hand."""
 
     def __init__(self, path):
-        wait_until("the socket", lambda: os.path.exists(path))
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(60)
-        self.socket.connect(path)
+        wait_until("the socket", lambda: self.socket.connect_ex(path) == 0)
         self.file = self.socket.makefile("rb")
 
     def send(self, text):

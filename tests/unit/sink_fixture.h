@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/digest.h"
 #include "core/clock.h"
 #include "core/fs.h"
 #include "sink/sink.h"
@@ -214,6 +215,19 @@ static inline void leave_part(const struct place *p, const char *name, size_t si
     sink_file.close(s);
 }
 
+/* Its check line, after a change; the length. */
+static inline int vouch_anew(char *text)
+{
+    struct running_hash *hash = running_hash_new();
+    char *check = strstr(text, "check\t");
+    assert_non_null(hash);
+    assert_non_null(check);
+    running_hash_add(hash, text, (size_t)(check - text));
+    int n = sprintf(check, "check\t%016llx\n", (unsigned long long)running_hash_value(hash));
+    running_hash_free(hash);
+    return (int)(check - text) + n;
+}
+
 /* Rewrites a key of the record, wherever it is kept. */
 static inline void edit_record(const struct place *p, const char *part, const char *key,
                                const char *value)
@@ -234,6 +248,8 @@ static inline void edit_record(const struct place *p, const char *part, const ch
     assert_non_null(at);
     int length = snprintf(edited, sizeof edited, "%.*s%s\t%s%s", (int)(at - text), text, key, value,
                           strchr(at, '\n'));
+    if (strncmp(edited, "weir 2\n", 7) == 0)
+        length = vouch_anew(edited);
     if (in_file) {
         assert_int_equal(ftruncate(fd, 0), 0);
         assert_int_equal(fs_write_all(fd, edited, (size_t)length, 0), 0);

@@ -76,6 +76,32 @@ static void random_bytes_in_texts_come_back(void **state)
     }
 }
 
+static void no_flipped_bit_makes_other_extents(void **state)
+{
+    struct strbuf text = {0};
+    struct provenance p = {.url = (char *)"http://h/x",
+                           .etag = (char *)"\"e\"",
+                           .size = 9000,
+                           .written = 1000,
+                           .extents = (char *)"0-1000,4000-6000"};
+    provenance_format(&p, &text);
+    assert_false(text.failed);
+    for (size_t bit = 0; bit < 8 * text.n; bit++) {
+        struct provenance read;
+        error err;
+        text.p[bit / 8] ^= (char)(1 << bit % 8);
+        if (provenance_parse(&read, (struct span){text.p, text.n}, &err) != WEIR_RECORD)
+            fail_msg("accepted with bit %zu flipped: %s", bit, text.p);
+        text.p[bit / 8] ^= (char)(1 << bit % 8);
+    }
+    struct provenance read;
+    error err;
+    assert_int_equal(provenance_parse(&read, (struct span){text.p, text.n}, &err), OK);
+    assert_string_equal(read.extents, p.extents);
+    provenance_free(&read);
+    strbuf_free(&text);
+}
+
 static void damaged_texts_are_refused(void **state)
 {
     static const char *const texts[] = {
@@ -203,6 +229,7 @@ int main(void)
         cmocka_unit_test(full_record_comes_back),
         cmocka_unit_test(empty_record_comes_back),
         cmocka_unit_test(random_bytes_in_texts_come_back),
+        cmocka_unit_test(no_flipped_bit_makes_other_extents),
         cmocka_unit_test(damaged_texts_are_refused),
         cmocka_unit_test(cut_texts_never_claim_more),
         cmocka_unit_test(unknown_keys_are_left_out),

@@ -58,6 +58,18 @@ static void answers_are_judged(void **state)
         int64_t size, until;
     } rows[] = {
         {"whole", {0, -1, 0, 0}, {200, 10, 0, 0, 0}, RANGE_WHOLE, 10, 10},
+        {"whole that says a range",
+         {0, -1, 0, 0},
+         {200, 10, "bytes 0-9/10", 0, 0},
+         RANGE_WHOLE,
+         10,
+         10},
+        {"a part with the status of the whole",
+         {5, 10, 0, 0},
+         {200, 5, "bytes 5-9/10", 0, 0},
+         RANGE_REFUSED,
+         0,
+         0},
         {"whole, no length", {0, -1, 0, 0}, {200, -1, 0, 0, 0}, RANGE_WHOLE, -1, -1},
         {"200 to a Range", {4, 10, "\"a\"", 0}, {200, 10, 0, "\"b\"", 0}, RANGE_WHOLE, 10, 10},
         {"the rest", {4, 10, "\"a\"", 0}, {206, 6, "bytes 4-9/10", "\"a\"", 0}, RANGE_PART, 10, 10},

@@ -183,7 +183,7 @@ static void retry_after_is_seconds_or_a_date(void **unused)
         {"Sunday, 06-Nov-94 08:50:37 GMT", 60 * NS_PER_S},
         {"Sun Nov  6 08:50:37 1994", 60 * NS_PER_S},
         {"Sun, 06 Nov 1994 08:48:37 GMT", 0},
-        {"99999999999999999999", -1},
+        {"99999999999999999999", INT64_MAX},
         {"18446744073709551615", INT64_MAX},
         {"-5", -1},
         {"5.5", -1},
