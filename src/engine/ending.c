@@ -135,7 +135,7 @@ static void complete(struct fetch *f)
 static bool keep_waiting(struct fetch *f)
 {
     struct weir_engine *e = f->worker->engine;
-    if (f->url || f->no_range || f->no_split || f->refused || fetch_must_replay(f) ||
+    if (f->url || f->no_range || f->no_split || f->segments || f->refused || fetch_must_replay(f) ||
         sending_is_kept(f))
         return true;
     if (f->offset == 0 && !f->begun)

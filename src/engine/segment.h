@@ -37,6 +37,7 @@ struct segments {
     struct segment *first;
     uint32_t active;    /* with a transfer */
     bool own_slot_used; /* the job's slot belongs to one of them */
+    bool must_wait;     /* a rate, or a hold, keeps that slot from another request */
     bool is_auto;
     struct growth growth; /* how many are wanted */
     uint64_t latency;     /* from a request to its answer, the last one */

@@ -35,6 +35,9 @@ bool segment_take_slot(struct fetch *f, uint32_t *mirror, struct host **host)
     uint64_t tried = 0;
     *host = NULL;
     if (!s->own_slot_used) {
+        s->must_wait = !queue_again(e->queue, f->job, clock_now());
+        if (s->must_wait)
+            return false;
         *mirror = f->job->mirror;
         s->users[*mirror]++;
         return s->own_slot_used = true;

@@ -231,9 +231,13 @@ void segments_go_on(struct fetch *f)
             end_whole(f);
         return;
     }
+    s->must_wait = false;
     begin_more(f);
-    if (!s->active && !run_stopping(f->worker->engine))
-        segments_end_failed(f, NULL, &s->last, true);
+    if (s->active || run_stopping(f->worker->engine))
+        return;
+    /* Only a rate or a hold is in the way: the queue hands the job out again when they allow it. */
+    f->restart = f->restart || s->must_wait;
+    segments_end_failed(f, NULL, &s->last, true);
 }
 
 /* ------------------------------------------------------------------ the beginning */

@@ -120,7 +120,7 @@ status line_face_listen(struct line_face *face, const char *path, error *err)
     if (strlen(path) >= sizeof address.sun_path)
         return fail(err, WEIR_USAGE, "%s: a socket's name has at most %zu bytes", path,
                     sizeof address.sun_path - 1);
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int rc = fd < 0 ? errno : bind_privately(fd, &address);
     if (rc) {

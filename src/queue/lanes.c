@@ -424,6 +424,23 @@ static bool lanes_less(struct queue *queue, uint32_t worker, struct host *host,
     return held;
 }
 
+static bool lanes_again(struct queue *queue, struct job *job, uint64_t now)
+{
+    struct lanes *q = lanes_of(queue);
+    pthread_mutex_lock(&q->lock);
+    set_now(q, now);
+    struct host *host = job->host;
+    bool may = !q->closed && !host->held_until && !host->probing && !host_is_down(host, q->now) &&
+               !bucket_ready(&host->requests, q->now) && !bucket_ready(&q->rate, q->now);
+    if (may) {
+        bucket_take(&host->requests, q->now);
+        bucket_take(&q->rate, q->now);
+        lane_place(q, host->lane, false);
+    }
+    leave(q, NO_SEAT, false);
+    return may;
+}
+
 static bool lanes_pressed(struct queue *queue, const struct host *host)
 {
     struct lanes *q = lanes_of(queue);
@@ -604,4 +621,5 @@ const struct queue_type queue_lanes = {
     .more = lanes_more,
     .less = lanes_less,
     .pressed = lanes_pressed,
+    .again = lanes_again,
 };

@@ -79,6 +79,7 @@ struct queue_type {
     bool (*less)(struct queue *q, uint32_t worker, struct host *host, const struct host_report *r,
                  uint64_t now);
     bool (*pressed)(struct queue *q, const struct host *host);
+    bool (*again)(struct queue *q, struct job *job, uint64_t now);
 };
 
 struct queue {
@@ -157,6 +158,12 @@ static inline bool queue_less(struct queue *q, uint32_t worker, struct host *hos
                               const struct host_report *r, uint64_t now)
 {
     return q->type->less(q, worker, host, r, now);
+}
+/* Another request on the slot that the job has: true when the rates and the host allow it now, and
+ * it has been counted. */
+static inline bool queue_again(struct queue *q, struct job *job, uint64_t now)
+{
+    return q->type->again(q, job, now);
 }
 /* Does a job wait for a slot like that of a queue_more of this host? Then it should be given back.
  */

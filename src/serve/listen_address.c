@@ -64,7 +64,7 @@ static bool is_loopback(const struct sockaddr *a)
     if (a->sa_family == AF_INET)
         return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
     const struct in6_addr *six = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
-    return IN6_IS_ADDR_LOOPBACK(six);
+    return IN6_IS_ADDR_LOOPBACK(six); // NOLINT(clang-analyzer-core.UndefinedBinaryOperatorResult)
 }
 
 /* One socket for IPv4 and IPv6 where all addresses are meant. */

@@ -317,7 +317,7 @@ static bool answer_index(struct exchange *x, enum MHD_Result *result)
 {
     const char *index = x->server->options->serve_index;
     struct strbuf name = {0};
-    struct stat st;
+    struct stat st = {0};
     if (!index || !*index)
         return false;
     if (x->path.name.n) {
@@ -355,7 +355,7 @@ static enum MHD_Result answer_folder(struct exchange *x, int fd)
 
 enum MHD_Result serve_file(struct exchange *x)
 {
-    struct stat st;
+    struct stat st = {0};
     const char *name = strbuf_text(&x->path.name);
     int fd = open_beneath(x->server, name, &st);
     if (fd < 0)

@@ -73,6 +73,16 @@ class Ranges(Segmented):
                 self.assert_final(self.wanted)
                 self.assertLessEqual(self.server.stats()["in_flight_max"], most)
 
+    def test_rates_hold_for_every_range(self):
+        """A server that gives little of what was asked for is not asked without end."""
+        self.fetch(self.server.url("s", 3_000_000, "badrange=short&drip=32768/10", "f"), "--host-rate",
+                   "20/s")
+        starts = [request["us"] for request in self.server.log()
+                  if not request["target"].startswith("/_")]
+        self.assertGreater(len(starts), 3)
+        for before, after in zip(starts, starts[2:]):
+            self.assertGreater(after - before, 40_000, starts)
+
     def test_where_nothing_vouches_it_stays_one_stream(self):
         self.fetch(self.url(SLOW, "etag=none", "lm=none"))
         self.assert_final(self.wanted)

@@ -189,6 +189,20 @@ static void further_transfers_get_what_no_job_waits_for(void **state)
     queue_free(b.queue);
 }
 
+static void another_request_on_a_slot_obeys_the_rates(void **state)
+{
+    struct bench b;
+    open_bench(&b, (struct queue_env){.concurrency = 8, .rate = 2}, 8);
+    put_n(&b, "a:80", 1);
+    struct job *job = take(&b, 0);
+    assert_false(queue_again(b.queue, job, b.now));
+    b.now += S;
+    assert_true(queue_again(b.queue, job, b.now));
+    assert_false(queue_again(b.queue, job, b.now));
+    finish(&b, job);
+    queue_free(b.queue);
+}
+
 static void further_transfers_leave_a_held_host_alone(void **state)
 {
     struct bench b;
@@ -462,6 +476,7 @@ int main(void)
         cmocka_unit_test(jobs_due_at_the_same_instant_keep_their_order),
         cmocka_unit_test(redirect_hop_goes_to_the_other_hosts_lane),
         cmocka_unit_test(further_transfers_get_what_no_job_waits_for),
+        cmocka_unit_test(another_request_on_a_slot_obeys_the_rates),
         cmocka_unit_test(further_transfers_leave_a_held_host_alone),
         cmocka_unit_test(held_host_is_left_alone_then_probed_by_one),
         cmocka_unit_test(jobs_of_a_host_that_is_down_are_handed_out_to_fail),
