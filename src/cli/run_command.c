@@ -265,8 +265,8 @@ int run_command(const struct arguments *a, const struct run_type *type, void *ow
     if (st)
         return status_error(a->command, st, message);
     run.screen = screen_new(2);
-    int code = run.screen ? check_usage(&run)
-                          : status_error(a->command, WEIR_NOMEM, "out of memory");
+    int code =
+        run.screen ? check_usage(&run) : status_error(a->command, WEIR_NOMEM, "out of memory");
     if (code == EXIT_ALL_WELL) {
         raise_file_limit(&run);
         signals_block(&run.signals);

@@ -211,6 +211,9 @@ static status look_at_disk(struct admission *a, const struct candidate *c, struc
         plan_made_by(&a->made_by, a->engine, candidate_callbacks(a->engine, c), a->engine->options);
     strbuf_clear(&a->origin);
     url_without_secrets(&a->origin, a->url.text.p);
+    if (a->made_by.failed || a->origin.failed)
+        return fail(err, WEIR_NOMEM, "no memory to compare %s with what is there",
+                    strbuf_text(&a->name));
     for (int round = 0; round < 2; round++) {
         enum target t =
             target_look(a->engine->dirfd, strbuf_text(&a->name), strbuf_text(&a->origin),

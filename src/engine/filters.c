@@ -19,7 +19,8 @@ static struct span pattern_text(const weir_pattern *p)
     return p->size || !p->text ? (struct span){p->text, p->size} : span_of(p->text);
 }
 
-static uint64_t hash_patterns(const weir_filter *filter)
+/* False: no memory. A hash of less than all would say of two filters that they are one. */
+static bool hash_patterns(uint64_t *out, const weir_filter *filter)
 {
     struct strbuf all = {.max = SIZE_MAX / 4};
     for (size_t i = 0; i < filter->pattern_count; i++) {
@@ -27,9 +28,11 @@ static uint64_t hash_patterns(const weir_filter *filter)
         strbuf_addf(&all, "%d:%zu:", filter->patterns[i].literal, text.n);
         strbuf_add(&all, text.p, text.n);
     }
-    uint64_t hash = hash64(strbuf_text(&all), all.n);
+    bool whole = !all.failed;
+    if (whole)
+        *out = hash64(strbuf_text(&all), all.n);
     strbuf_free(&all);
-    return hash;
+    return whole;
 }
 
 weir_status weir_engine_filter(weir_engine *e, const weir_filter *filter, weir_error *err)
@@ -38,6 +41,9 @@ weir_status weir_engine_filter(weir_engine *e, const weir_filter *filter, weir_e
     if (st)
         return st;
     size_t n = filter->pattern_count;
+    uint64_t hash;
+    if (!hash_patterns(&hash, filter))
+        return fail(err, WEIR_NOMEM, "out of memory for %zu patterns", n);
     struct pattern_spec *specs = calloc(n ? n : 1, sizeof *specs);
     if (!specs)
         return fail(err, WEIR_NOMEM, "out of memory for %zu patterns", n);
@@ -54,7 +60,7 @@ weir_status weir_engine_filter(weir_engine *e, const weir_filter *filter, weir_e
     e->setup.patterns = set;
     e->setup.filter = *filter;
     e->setup.filter.patterns = NULL;
-    e->matcher_hash = hash_patterns(filter);
+    e->matcher_hash = hash;
     return OK;
 }
 
