@@ -12,7 +12,7 @@
 #include "queue/lane.h"
 #include "queue/turn.h"
 
-#define IDLE_HOSTS 4096
+#define IDLE_HOSTS 1024
 #define REFILL_JOBS 256 /* at most so many come back at a time */
 #define REFILL_RETRY NS_PER_S
 
