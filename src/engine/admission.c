@@ -141,24 +141,27 @@ static void use_other_name(struct admission *a)
     a->other = was;
 }
 
+status admission_claim(struct admission *a, const char *name, const char *by, bool *duplicate,
+                       bool *taken, error *err)
+{
+    enum name_claim claim = name_set_claim(a->names, name, by);
+    *duplicate = claim == NAME_SAME_URL;
+    *taken = claim == NAME_TAKEN;
+    return claim == NAME_NOMEM ? fail(err, WEIR_NOMEM, "out of memory for what is taken already")
+                               : OK;
+}
+
 /* Gives the job a name that is its own in this run. Sets *duplicate where the same URL has it. */
 static status claim_name(struct admission *a, bool *duplicate, error *err)
 {
-    *duplicate = false;
     if (!a->names)
         return OK;
     for (int round = 0; round < 2; round++) {
-        switch (name_set_claim(a->names, strbuf_text(&a->name), a->url.text.p)) {
-        case NAME_FREE:
-            return OK;
-        case NAME_SAME_URL:
-            *duplicate = true;
-            return OK;
-        case NAME_NOMEM:
-            return fail(err, WEIR_NOMEM, "out of memory for the names that are taken");
-        case NAME_TAKEN:
-            break;
-        }
+        bool taken;
+        status st =
+            admission_claim(a, strbuf_text(&a->name), a->url.text.p, duplicate, &taken, err);
+        if (st || !taken)
+            return st;
         strbuf_clear(&a->other);
         name_with_hash(&a->other, strbuf_text(&a->name), a->url.text.p);
         use_other_name(a);
@@ -305,9 +308,12 @@ static status look_at_journal(struct admission *a, const struct candidate *c, st
     bool taken = false;
     const char *name = span_text(&a->list_name, c->name);
     status st = journaling_knows(a->engine, a->url.text.p, name ? name : "", &known, &entry, err);
-    if (!st && known == KNOWN_DONE)
+    a->journal_unreadable = st != OK;
+    if (st)
+        return st;
+    if (known == KNOWN_DONE)
         st = take_known_name(a, entry.path, &taken, err);
-    if (!st && known == KNOWN_REPLACING)
+    if (known == KNOWN_REPLACING)
         d->replace = d->looked = true;
     if (st || !taken)
         return st;
@@ -421,7 +427,7 @@ struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *
         admission_remember_origin(a);
     if (!st && to_file)
         st = name_and_look(a, c, &d, err);
-    if (st == WEIR_NOMEM)
+    if (st == WEIR_NOMEM || a->journal_unreadable)
         return NULL;
     bool named = to_file && !st;
     struct job *job = new_job(a, c, a->url.text.p, named);

@@ -39,6 +39,7 @@ struct admission {
     bool incomplete;  /* a line or a list could not be read: not all names are known */
     bool from_list;   /* some record came of a list, and names what is saved */
     bool stdin_taken; /* an upload has it */
+    bool journal_unreadable;
     struct url url;
     struct url mirror;
     struct strbuf mirrors; /* of the record: those that can be asked, normalised */
@@ -51,9 +52,15 @@ status admission_open(struct admission *a, struct weir_engine *engine, error *er
 void admission_close(struct admission *a);
 
 /* Makes a job of the candidate. *verdict is WEIR_DONE when it is to be fetched, else what became of
- * it already (err says why when that is WEIR_FAILED). NULL: out of memory. */
+ * it already (err says why when that is WEIR_FAILED). NULL: the run cannot go on, for want of
+ * memory, or as the journal cannot be read (err says why). */
 struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict,
                   error *err);
+
+/* Claims a name (or a URL that is sent to) of this run for `by`, with a->names there. *duplicate: it
+ * is `by`'s already; *taken: another's. */
+status admission_claim(struct admission *a, const char *name, const char *by, bool *duplicate,
+                       bool *taken, error *err);
 
 /* admission_upload.c: the same where the body goes up. For admit. */
 struct job *admit_upload(struct admission *a, const struct candidate *c, weir_outcome *verdict,

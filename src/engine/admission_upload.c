@@ -96,17 +96,10 @@ static status claim_target(struct admission *a, const struct candidate *c, bool 
         return OK;
     strbuf_clear(&a->other);
     strbuf_add(&a->other, c->upload.p, c->upload.n);
-    switch (name_set_claim(a->names, a->url.text.p, strbuf_text(&a->other))) {
-    case NAME_FREE:
-        return OK;
-    case NAME_SAME_URL:
-        *duplicate = true;
-        return OK;
-    case NAME_NOMEM:
-        return fail(err, WEIR_NOMEM, "out of memory for the URLs that are taken");
-    case NAME_TAKEN:
-        break;
-    }
+    bool taken;
+    status st = admission_claim(a, a->url.text.p, strbuf_text(&a->other), duplicate, &taken, err);
+    if (st || !taken)
+        return st;
     return fail(err, WEIR_NAME, "another file goes to %s; give each a URL of its own",
                 a->url.text.p);
 }

@@ -85,7 +85,12 @@ static status feed(struct admission *a, const struct candidate *c)
     error err;
     weir_outcome verdict;
     struct job *job = admit(a, c, &verdict, &err);
-    return job ? put_job(a->engine, job, verdict, &err) : out_of_memory(a->engine);
+    if (job)
+        return put_job(a->engine, job, verdict, &err);
+    if (!a->journal_unreadable)
+        return out_of_memory(a->engine);
+    run_stop(a->engine, err.status, &err);
+    return err.status;
 }
 
 static status feed_unreadable(struct admission *a, const struct record *r, const error *err)

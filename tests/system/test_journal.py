@@ -140,6 +140,17 @@ class Journal(Case):
         run = self.run_weir("journal", self.path("nothing"))
         self.assert_code(run, 2)
 
+    def test_damaged_row_ends_the_run_and_is_no_failure_of_its_record(self):
+        self.fetch(self.urls(6))
+        with sqlite3.connect(self.journal) as db:
+            db.execute("UPDATE record SET state = 'dnoe' WHERE seq = 4")
+        db.close()
+        run = self.get(*FAST, "--journal", self.journal, *self.urls(6))
+        self.assert_code(run, 2)
+        self.assertIn("run.journal: the journal is damaged (a row cannot be read)", run.err)
+        self.assertNotIn("failed", run.statuses)
+        self.assert_final(self.bodies(6))
+
     def test_two_runs_do_not_share_one(self):
         slow = self.start("get", *FAST, "--journal", self.journal, "-d", self.dir,
                           self.server.url("x", 100_000, "drip=100/50", "slow"))
