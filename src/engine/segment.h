@@ -31,6 +31,7 @@ struct segment {
     enum segment_verdict judged;
     error verdict;
     uint64_t not_before; /* of a gap: after a failure */
+    uint32_t failures;   /* tries of these bytes that brought some and failed, those of the job too */
 };
 
 struct segments {

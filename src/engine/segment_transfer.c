@@ -86,6 +86,11 @@ void segment_cut(struct segment *g)
     flush_gathered(g);
 }
 
+static const struct options *options_of(const struct segment *g)
+{
+    return g->host ? g->host->options : g->fetch->job->host->options;
+}
+
 /* What the failure of one segment says of the host, and when to try again. */
 static struct retry_decision judge(struct segment *g, const struct transfer_result *result)
 {
@@ -97,8 +102,28 @@ static struct retry_decision judge(struct segment *g, const struct transfer_resu
                                 .attempts = 1,
                                 .progressed = g->at > g->from,
                                 .urls = 1};
-    const struct options *o = g->host ? g->host->options : f->job->host->options;
-    return retry_decide(&facts, o, clock_now(), &f->worker->rng);
+    return retry_decide(&facts, options_of(g), clock_now(), &f->worker->rng);
+}
+
+/* A failure without a byte makes fewer, down to one, whose failure is the fetch's. Those that bring
+ * some are counted, for their range: the fetch's tries are spent when those of one range are. */
+static bool is_spent(struct segment *g, int64_t retries)
+{
+    struct job *job = g->fetch->job;
+    if (g->at == g->from) {
+        segments_want_no_more(g->fetch->segments);
+        return false;
+    }
+    if (++g->failures <= retries)
+        return false;
+    if (g->mirror != job->mirror) {
+        g->fetch->segments->shunned |= (uint64_t)1 << g->mirror;
+        g->failures = 0;
+        return false;
+    }
+    if (job->attempts < g->failures)
+        job->attempts = g->failures;
+    return true;
 }
 
 static bool is_local(status st)
@@ -111,16 +136,15 @@ static void segment_failed(struct segment *g, const struct transfer_result *resu
     struct fetch *f = g->fetch;
     struct segments *s = f->segments;
     struct retry_decision d = judge(g, result);
-    bool progressed = g->at > g->from;
     s->last = g->verdict;
     if (g->mirror != f->job->mirror && d.action == RETRY_GIVE_UP)
         s->shunned |= (uint64_t)1 << g->mirror;
     /* Where it was the last, the host hears of it at the end of the fetch. */
     bool is_end = (s->active == 1 && !g->host) || is_local(g->verdict.status);
+    int64_t retries = options_of(g)->retry_retries;
     let_go(g, &d.host);
     g->not_before = d.at;
-    if (!progressed)
-        segments_want_no_more(s);
+    is_end = is_spent(g, retries) || is_end;
     /* What is said of a range is not said of the file: it is asked for as ever before that counts.
      */
     if (is_end && d.action == RETRY_GIVE_UP && !is_local(g->verdict.status) && !f->no_split)

@@ -29,6 +29,7 @@ struct segment *segment_new(struct fetch *f, int64_t at, int64_t to)
     g->at = g->from = at;
     g->to = to;
     g->mirror = f->job->mirror;
+    g->failures = f->job->attempts ? f->job->attempts - 1 : 0;
     return g;
 }
 
@@ -115,6 +116,7 @@ static struct segment *steal(struct fetch *f, struct segment *victim)
     struct segment *g = segment_new(f, middle, victim->to);
     if (!g)
         return NULL;
+    g->failures = victim->failures;
     victim->to = middle;
     insert_after(f, victim, g);
     return g;

@@ -186,6 +186,14 @@ class Trouble(Segmented):
                 self.assert_final(self.wanted)
                 self.assertLess(self.server.stats()["body_bytes"], 2 * SIZE)
 
+    def test_tries_are_spent_when_those_of_one_range_are(self):
+        run = self.fetch(self.url("cut=300000", "drip=6000/10"), "--retries", "2", code=1)
+        self.assertEqual(run.one()["error"]["class"], "truncated")
+        self.assertEqual(run.one()["attempts"], 3)
+        self.assertLessEqual(self.server.stats()["requests"], 4 * 3)
+        self.assertEqual(self.final_files(), {})
+        self.assertEqual(list(self.partial_files()), ["f.part"])
+
     def test_failure_for_good_keeps_what_came(self):
         run = self.fetch(self.url("status=403&after=1", "cut=700000", SLOW), code=1)
         self.assertEqual(run.one()["error"]["class"], "http")
