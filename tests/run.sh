@@ -129,4 +129,4 @@ setarch "$(uname -m)" -R true 2>/dev/null && fixed="setarch $(uname -m) -R"
 [ -n "$pattern" ] || set --
 say "running the tests of: $builds"
 # shellcheck disable=SC2086
-exec $fixed ctest --test-dir "$build" -j "$(nproc)" --output-on-failure --no-label-summary "$@" </dev/null
+exec $fixed ctest --test-dir "$build" -j "$((2 * $(nproc)))" --output-on-failure --no-label-summary "$@" </dev/null
