@@ -142,6 +142,15 @@ status line_reader_next(struct line_reader *l, struct span *line, bool *too_long
     return OK;
 }
 
+status line_reader_next_said(struct line_reader *l, struct span *line, bool *too_long, error *err)
+{
+    status st;
+    do
+        st = line_reader_next(l, line, too_long, err);
+    while (st == OK && line_is_skipped(*line));
+    return st;
+}
+
 status line_check_controls(const struct line_reader *l, struct span text, struct span line,
                            const char *allowed, error *err)
 {

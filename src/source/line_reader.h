@@ -23,6 +23,8 @@ void line_reader_close(struct line_reader *l); /* takes NULL */
  * INPUT with *too_long: the line is too long, *line is its beginning; go on. Anything else (INPUT
  * from the reader among it) ends the list, and comes again when asked again. */
 status line_reader_next(struct line_reader *l, struct span *line, bool *too_long, error *err);
+/* The same, past lines that are blank or a comment. */
+status line_reader_next_said(struct line_reader *l, struct span *line, bool *too_long, error *err);
 
 uint64_t line_reader_number(const struct line_reader *l); /* of the line last handed out, from 1 */
 const char *line_reader_list(const struct line_reader *l);

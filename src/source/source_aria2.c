@@ -49,16 +49,6 @@ static size_t shown(struct span line)
     return line.n < LINE_HEAD_BYTES ? line.n : LINE_HEAD_BYTES;
 }
 
-/* OK: s->line is the next line that says something. INPUT with *too_long as from the reader. */
-static status next_line(struct aria2_source *s, bool *too_long, error *err)
-{
-    status st;
-    do
-        st = line_reader_next(s->lines, &s->line, too_long, err);
-    while (st == OK && line_is_skipped(s->line));
-    return st;
-}
-
 /* ---- options ---- */
 
 static void add_warning(struct aria2_source *s, struct span option)
@@ -208,7 +198,7 @@ static status take_options(struct aria2_source *s, error *err)
     for (;;) {
         error why;
         bool too_long;
-        status st = next_line(s, &too_long, &why);
+        status st = line_reader_next_said(s->lines, &s->line, &too_long, &why);
         if (st && !too_long)
             return first; /* END or trouble: it comes again when the reader is asked again */
         if (!is_indented(s->line)) {
@@ -300,7 +290,7 @@ static status aria2_next(struct source *source, struct record *out, error *err)
     status st = s->ahead_status;
     *out = (struct record){.size = -1};
     if (!s->ahead) {
-        st = next_line(s, &too_long, err);
+        st = line_reader_next_said(s->lines, &s->line, &too_long, err);
         if (st && !too_long)
             return st;
     } else if (st && err) {

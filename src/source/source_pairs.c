@@ -96,11 +96,8 @@ static status pairs_next(struct source *s, struct record *out, error *err)
     struct pairs_source *p = (struct pairs_source *)s;
     struct span line = {0};
     bool too_long;
-    status st;
     *out = (struct record){.size = -1};
-    do
-        st = line_reader_next(p->lines, &line, &too_long, err);
-    while (st == OK && line_is_skipped(line));
+    status st = line_reader_next_said(p->lines, &line, &too_long, err);
     if (st && !too_long)
         return st;
     out->line = line_reader_number(p->lines);

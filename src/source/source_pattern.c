@@ -202,10 +202,7 @@ static status next_pattern(struct pattern_source *s, struct record *out, error *
 {
     struct span line = {0};
     bool too_long;
-    status st;
-    do
-        st = line_reader_next(s->lines, &line, &too_long, err);
-    while (st == OK && line_is_skipped(line));
+    status st = line_reader_next_said(s->lines, &line, &too_long, err);
     if (st && !too_long)
         return st;
     out->line = line_reader_number(s->lines);

@@ -224,11 +224,8 @@ static status sums_next(struct source *source, struct record *out, error *err)
     struct sums_source *s = (struct sums_source *)source;
     struct span line = {0};
     bool too_long;
-    status st;
     *out = (struct record){.size = -1};
-    do
-        st = line_reader_next(s->lines, &line, &too_long, err);
-    while (st == OK && line_is_skipped(line));
+    status st = line_reader_next_said(s->lines, &line, &too_long, err);
     if (st && !too_long)
         return st;
     out->line = line_reader_number(s->lines);

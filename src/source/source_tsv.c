@@ -56,9 +56,7 @@ static status tsv_open(struct source **out, struct reader *in, const char *list,
     status st = line_reader_open(&t->lines, in, list, err);
     if (st)
         goto fail;
-    do
-        st = line_reader_next(t->lines, &line, &too_long, err);
-    while (st == OK && line_is_skipped(line));
+    st = line_reader_next_said(t->lines, &line, &too_long, err);
     if (st == OK)
         st = line_check_controls(t->lines, line, line, "\t", err);
     if (st == OK) {

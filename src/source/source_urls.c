@@ -37,11 +37,8 @@ static status urls_next(struct source *s, struct record *out, error *err)
     struct urls_source *u = (struct urls_source *)s;
     struct span line = {0};
     bool too_long;
-    status st;
     *out = (struct record){.size = -1};
-    do
-        st = line_reader_next(u->lines, &line, &too_long, err);
-    while (st == OK && line_is_skipped(line));
+    status st = line_reader_next_said(u->lines, &line, &too_long, err);
     if (st && !too_long)
         return st;
     out->url = span_trim(line);
