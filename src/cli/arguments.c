@@ -47,6 +47,15 @@ struct parser {
     char *message;
 };
 
+weir_status usage_refuse(char message[USAGE_MAX], weir_status st, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, USAGE_MAX, format, args);
+    va_end(args);
+    return st;
+}
+
 static bool refuse(struct parser *p, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static bool refuse(struct parser *p, const char *format, ...)

@@ -87,6 +87,10 @@ struct arguments {
 
 #define USAGE_MAX 1024
 
+/* Writes the message; returns `st`. */
+weir_status usage_refuse(char message[USAGE_MAX], weir_status st, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* False when the command line cannot be read; `message` says why. Strings are borrowed from argv.
  * To be released with arguments_free in either case. */
 bool arguments_parse(struct arguments *out, int argc, char **argv, char message[USAGE_MAX]);

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,18 +29,6 @@ void output_target_free(struct output_target *t)
     free(t->name);
     free(t->dir);
     output_target_init(t);
-}
-
-static weir_status refuse(char message[USAGE_MAX], weir_status st, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static weir_status refuse(char message[USAGE_MAX], weir_status st, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, USAGE_MAX, format, args);
-    va_end(args);
-    return st;
 }
 
 /* True when a component of the path is "." or "..", or it begins at the root. */
@@ -74,8 +61,8 @@ static weir_status open_special(struct output_target *t, const char *path, char 
 {
     t->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     if (t->fd < 0)
-        return refuse(message, WEIR_DISK, "-o %s: cannot be opened for writing: %s", path,
-                      strerror(errno));
+        return usage_refuse(message, WEIR_DISK, "-o %s: cannot be opened for writing: %s", path,
+                            strerror(errno));
     return WEIR_OK;
 }
 
@@ -85,19 +72,19 @@ static weir_status choose_name(struct output_target *t, const char *output, weir
     weir_error err;
     if (!leads_elsewhere(output)) {
         t->name = strdup(output);
-        return t->name ? WEIR_OK : refuse(message, WEIR_NOMEM, "out of memory");
+        return t->name ? WEIR_OK : usage_refuse(message, WEIR_NOMEM, "out of memory");
     }
     const char *slash = strrchr(output, '/');
     const char *last = slash ? slash + 1 : output;
     if (!slash || strcmp(last, "..") == 0 || strcmp(last, ".") == 0)
-        return refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
+        return usage_refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
     size_t dir_n = slash == output ? 1 : (size_t)(slash - output);
     t->dir = join(weir_config_get(config, "save.dir"), output, dir_n);
     t->name = strdup(last);
     if (!t->dir || !t->name)
-        return refuse(message, WEIR_NOMEM, "out of memory");
+        return usage_refuse(message, WEIR_NOMEM, "out of memory");
     weir_status st = weir_config_set(config, "save.dir", t->dir, &err);
-    return st ? refuse(message, st, "-o %s: %s", output, err.message) : WEIR_OK;
+    return st ? usage_refuse(message, st, "-o %s: %s", output, err.message) : WEIR_OK;
 }
 
 static void choose_stdout(struct output_target *t)
@@ -120,19 +107,20 @@ weir_status output_target_choose(struct output_target *t, const struct arguments
     size_t n = strlen(output);
     char *path = join(weir_config_get(config, "save.dir"), output, n);
     if (!path)
-        return refuse(message, WEIR_NOMEM, "out of memory");
+        return usage_refuse(message, WEIR_NOMEM, "out of memory");
     bool exists = stat(path, &info) == 0;
     weir_status st = WEIR_OK;
     if (output[n - 1] == '/' || (exists && S_ISDIR(info.st_mode))) {
-        st = refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
+        st = usage_refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
     } else if (exists && !S_ISREG(info.st_mode)) {
         t->what = output;
         st = a->dry_run ? WEIR_OK : open_special(t, path, message);
     } else if (a->url_count != 1 || a->list_count) {
-        st = refuse(message, WEIR_USAGE,
-                    "-o %s names one file, but there %s; use -d DIR for the folder and --name "
-                    "TEMPLATE for the names, or -o - for standard output",
-                    output, a->list_count ? "is a list of URLs" : "are several URLs");
+        st =
+            usage_refuse(message, WEIR_USAGE,
+                         "-o %s names one file, but there %s; use -d DIR for the folder and --name "
+                         "TEMPLATE for the names, or -o - for standard output",
+                         output, a->list_count ? "is a list of URLs" : "are several URLs");
     } else {
         st = choose_name(t, output, config, message);
     }
@@ -159,18 +147,20 @@ weir_status output_target_choose_for_lines(struct output_target *t, const struct
     struct stat info;
     if (arguments_setting(a, "save.dir")) {
         if (output)
-            return refuse(message, WEIR_USAGE,
-                          "-o and -d cannot be given together: -o %s is one file for all results, "
-                          "-d a folder with a result for each URL",
-                          output);
+            return usage_refuse(
+                message, WEIR_USAGE,
+                "-o and -d cannot be given together: -o %s is one file for all results, "
+                "-d a folder with a result for each URL",
+                output);
         return WEIR_OK;
     }
     const char *naming = naming_flag(a);
     if (naming)
-        return refuse(message, WEIR_USAGE,
-                      "--%s is about the names of files, but all results go to %s; add -d DIR for "
-                      "a result for each URL",
-                      naming, output && !names_stdout(output) ? output : "standard output");
+        return usage_refuse(
+            message, WEIR_USAGE,
+            "--%s is about the names of files, but all results go to %s; add -d DIR for "
+            "a result for each URL",
+            naming, output && !names_stdout(output) ? output : "standard output");
     if (!output || names_stdout(output)) {
         choose_stdout(t);
         return WEIR_OK;
@@ -178,7 +168,7 @@ weir_status output_target_choose_for_lines(struct output_target *t, const struct
     size_t n = strlen(output);
     bool exists = stat(output, &info) == 0;
     if (output[n - 1] == '/' || (exists && S_ISDIR(info.st_mode)))
-        return refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
+        return usage_refuse(message, WEIR_USAGE, "-o %s is a folder; use -d %s", output, output);
     t->file = output;
     return WEIR_OK;
 }

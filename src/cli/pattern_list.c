@@ -9,25 +9,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { FILE_BYTES_MAX = 16 << 20, FIRST_ROWS = 16, READ_BYTES = 64 << 10 };
-
-static weir_status refuse(char message[USAGE_MAX], weir_status st, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static weir_status refuse(char message[USAGE_MAX], weir_status st, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, USAGE_MAX, format, args);
-    va_end(args);
-    return st;
-}
 
 static bool add_row(struct pattern_list *list, const weir_pattern *row)
 {
@@ -67,7 +54,8 @@ static weir_status read_file(char **out, size_t *size, const char *name, char me
     bool standard = names_stdin(name);
     int fd = standard ? 0 : open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
-        return refuse(message, WEIR_USAGE, "-f %s: cannot be opened: %s", name, strerror(errno));
+        return usage_refuse(message, WEIR_USAGE, "-f %s: cannot be opened: %s", name,
+                            strerror(errno));
     char *text = NULL;
     size_t n = 0, cap = 0;
     weir_status st = WEIR_OK;
@@ -76,7 +64,7 @@ static weir_status read_file(char **out, size_t *size, const char *name, char me
             cap += cap + READ_BYTES + 1;
             char *more = realloc(text, cap);
             if (!more) {
-                st = refuse(message, WEIR_NOMEM, "-f %s: out of memory", name);
+                st = usage_refuse(message, WEIR_NOMEM, "-f %s: out of memory", name);
                 break;
             }
             text = more;
@@ -85,15 +73,17 @@ static weir_status read_file(char **out, size_t *size, const char *name, char me
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
-            st = refuse(message, WEIR_USAGE, "-f %s: cannot be read: %s", name, strerror(errno));
+            st = usage_refuse(message, WEIR_USAGE, "-f %s: cannot be read: %s", name,
+                              strerror(errno));
         if (got <= 0)
             break;
         n += (size_t)got;
         if (n > FILE_BYTES_MAX) {
-            st = refuse(message, WEIR_USAGE,
-                        "-f %s: more than 16 MiB of patterns; -f takes regular expressions, one a "
-                        "line (lists of URLs are given with -i)",
-                        name);
+            st = usage_refuse(
+                message, WEIR_USAGE,
+                "-f %s: more than 16 MiB of patterns; -f takes regular expressions, one a "
+                "line (lists of URLs are given with -i)",
+                name);
             break;
         }
     }
@@ -115,7 +105,7 @@ static weir_status add_line(struct pattern_list *list, char *line, size_t n, con
     size_t cap = strlen(file) + 32;
     char *origin = malloc(cap);
     if (!keep_text(list, origin))
-        return refuse(message, WEIR_NOMEM, "-f %s: out of memory", file);
+        return usage_refuse(message, WEIR_NOMEM, "-f %s: out of memory", file);
     snprintf(origin, cap, "%s:%zu", file, number);
     if (n && line[n - 1] == '\r')
         n--;
@@ -124,7 +114,7 @@ static weir_status add_line(struct pattern_list *list, char *line, size_t n, con
         list->empty_line = origin;
     weir_pattern row = {.text = line, .size = n, .origin = origin};
     if (!add_row(list, &row))
-        return refuse(message, WEIR_NOMEM, "-f %s: out of memory", file);
+        return usage_refuse(message, WEIR_NOMEM, "-f %s: out of memory", file);
     return WEIR_OK;
 }
 
@@ -136,7 +126,7 @@ static weir_status add_file(struct pattern_list *list, const char *file, char me
     if (st)
         return st;
     if (!keep_text(list, text))
-        return refuse(message, WEIR_NOMEM, "-f %s: out of memory", file);
+        return usage_refuse(message, WEIR_NOMEM, "-f %s: out of memory", file);
     if (!size && !list->empty_file)
         list->empty_file = file;
     for (char *at = text, *end = text + size; at < end; number++) {
@@ -163,7 +153,7 @@ weir_status pattern_list_load(struct pattern_list *out, const struct filter_argu
         if (p->kind == PATTERN_FILE)
             st = add_file(out, p->text, message);
         else if (!add_row(out, &row))
-            st = refuse(message, WEIR_NOMEM, "out of memory");
+            st = usage_refuse(message, WEIR_NOMEM, "out of memory");
         if (st)
             return st;
     }
