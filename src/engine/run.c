@@ -81,10 +81,17 @@ static uint32_t choose_workers(const struct weir_engine *e)
     return wanted < (uint32_t)cores ? wanted : (uint32_t)cores;
 }
 
+/* Those in flight are held too, and there is to be something to choose the next from. */
+static size_t jobs_in_memory(const struct weir_engine *e)
+{
+    size_t least = 2 * (size_t)concurrency(e), wanted = (size_t)e->options->run_queue;
+    return wanted > least ? wanted : least;
+}
+
 static status open_queue(struct weir_engine *e, error *err)
 {
     const struct options *o = e->options;
-    struct queue_env env = {.capacity = (size_t)o->run_queue,
+    struct queue_env env = {.capacity = jobs_in_memory(e),
                             .concurrency = concurrency(e),
                             .workers = e->worker_count,
                             .rate = o->limits_rate,
