@@ -12,6 +12,11 @@ uint64_t clock_now(void)
     return (uint64_t)t.tv_sec * (uint64_t)NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+struct timespec clock_timespec(uint64_t at)
+{
+    return (struct timespec){.tv_sec = (time_t)(at / NS_PER_S), .tv_nsec = (long)(at % NS_PER_S)};
+}
+
 int64_t clock_wall_s(void)
 {
     struct timespec t;

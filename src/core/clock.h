@@ -5,12 +5,14 @@
 #define WEIR_CORE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 #define NS_PER_MS 1000000LL
 #define NS_PER_S 1000000000LL
 #define TIME_NEVER UINT64_MAX
 
 uint64_t clock_now(void);
+struct timespec clock_timespec(uint64_t at); /* of such an instant, for pthread_cond_timedwait */
 /* Seconds since the epoch (CLOCK_REALTIME). */
 int64_t clock_wall_s(void);
 int64_t clock_wall_ns(void);

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "core/array.h"
+
 #define EXTENTS_MAX 65536 /* of a text: no file is fetched in more pieces */
 
 void extents_free(struct extents *e)
@@ -13,17 +15,12 @@ void extents_free(struct extents *e)
     *e = (struct extents){0};
 }
 
-static bool reserve(struct extents *e, size_t n)
+static bool reserve_one(struct extents *e)
 {
-    if (n <= e->capacity)
-        return true;
-    size_t capacity = e->capacity ? 2 * e->capacity : 8;
-    struct extent *of = realloc(e->of, capacity * sizeof *of);
-    if (!of)
-        return false;
-    e->of = of;
-    e->capacity = capacity;
-    return true;
+    struct extent *roomy = array_grow(e->of, e->n, &e->capacity, sizeof *roomy);
+    if (roomy)
+        e->of = roomy;
+    return roomy;
 }
 
 bool extents_add(struct extents *e, int64_t from, int64_t to)
@@ -36,7 +33,7 @@ bool extents_add(struct extents *e, int64_t from, int64_t to)
     size_t last = first; /* behind those that it touches */
     while (last < e->n && e->of[last].from <= to)
         last++;
-    if (first == last && !reserve(e, e->n + 1))
+    if (first == last && !reserve_one(e))
         return false;
     struct extent joined = {from, to};
     if (first < last) {

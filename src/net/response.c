@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#include "core/array.h"
 #include "core/clock.h"
 #include "core/http_date.h"
 
@@ -128,14 +129,10 @@ static bool is_named(struct span name, const char *want, size_t length)
 
 static enum head_step keep_line(struct head *h, struct span name, struct span value)
 {
-    if (h->line_count == h->line_cap) {
-        size_t cap = h->line_cap ? 2 * h->line_cap : 16;
-        struct head_line *more = realloc(h->lines, cap * sizeof *more);
-        if (!more)
-            return HEAD_TOO_LARGE;
-        h->lines = more;
-        h->line_cap = cap;
-    }
+    struct head_line *roomy = array_grow(h->lines, h->line_count, &h->line_cap, sizeof *roomy);
+    if (!roomy)
+        return HEAD_TOO_LARGE;
+    h->lines = roomy;
     struct head_line *line = &h->lines[h->line_count++];
     line->name = keep(h, name);
     line->value = keep(h, value);

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/array.h"
 #include "serve/reply.h"
 
 #define SORTED_BYTES ((size_t)256 << 10)
@@ -97,14 +98,10 @@ static bool keep(struct listing *l, const struct listing_entry *e)
     size_t n = strlen(e->name) + 1;
     if (!may_hold(l, n + sizeof *l->kept))
         return false;
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 64;
-        struct kept *more = realloc(l->kept, cap * sizeof *more);
-        if (!more)
-            return false;
-        l->kept = more;
-        l->cap = cap;
-    }
+    struct kept *roomy = array_grow(l->kept, l->n, &l->cap, sizeof *roomy);
+    if (!roomy)
+        return false;
+    l->kept = roomy;
     l->kept[l->n++] = (struct kept){e->size, e->mtime_s, (uint32_t)l->names.n, e->folder};
     strbuf_add(&l->names, e->name, n);
     return !l->names.failed;
