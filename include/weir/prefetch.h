@@ -44,6 +44,10 @@
  *    strided   of n ranks (prefetch.consumers), rank r reads the positions with seq % n == r
  *    queue     each position goes to one of them, whoever asks first
  *
+ *    Ranks go at their own pace: where the budget is tight, each has its next ones there, and what
+ *    one still has to read makes room for another only when all who are there wait. The same holds
+ *    in the other modes.
+ *
  *    Nothing is deleted before as many have come as prefetch.consumers says. Who is gone holds what
  *    he has not released, until prefetch.consumer_timeout or weir_prefetch_forget.
  *

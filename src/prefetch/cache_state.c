@@ -6,8 +6,10 @@
  *   gone INDEX                         it has been removed
  *   bad INDEX skip CLASS MESSAGE       passed over, for all and for good
  *   consumer RANK BASE BEHIND NAME     BEHIND "-": has never committed. Of a name the highest
- * counts left NAME pool BASE                          mode queue given SEQ RELEASED NAME mode
- * queue; NAME "-" = to nobody
+ *                                      counts
+ *   left NAME
+ *   pool BASE                          mode queue
+ *   given SEQ RELEASED NAME            mode queue; NAME "-" = to nobody
  *
  * A file that is complete under fetch/ had no time to get its name: it gets it now. A file under
  * its name is ours when its size and time are those put down; all others are left alone. Whatever

@@ -52,7 +52,7 @@ status desk_join(struct weir_prefetch *p, const char *name, uint32_t rank, bool 
     if (!st) {
         s = standing_locked(p, *who);
         if (fresh)
-            p->presence[*who].has_had = false;
+            p->presence[*who].has_had = p->presence[*who].pushed = false;
         prefetch_changed_locked(p);
     }
     pthread_mutex_unlock(&p->lock);
@@ -189,6 +189,18 @@ static weir_shard_state give_bad(struct weir_prefetch *p, uint32_t who, uint64_t
     return skipped ? WEIR_SHARD_SKIPPED : WEIR_SHARD_FAILED;
 }
 
+/* Was it there in good time? Of what came in an earlier run, of a first shard, and of what is asked
+ * for out of turn nothing follows for those to come; nor of what is pushed to who is busy. */
+static void note_spare(struct weir_prefetch *p, uint32_t who, uint64_t seq, const struct note *n)
+{
+    const struct presence *here = &p->presence[who];
+    uint64_t now = clock_now();
+    if (!n->started || !here->has_had || seq != readers_next(&p->readers, who) ||
+        (here->pushed && readers_holds(&p->readers, who)))
+        return;
+    lookahead_spared(&p->lookahead, n->ready - n->started, now > n->ready ? now - n->ready : 0);
+}
+
 static weir_shard_state give(struct weir_prefetch *p, uint32_t who, uint64_t seq,
                              const struct slot *s, const struct note *n, weir_shard *out)
 {
@@ -198,6 +210,7 @@ static weir_shard_state give(struct weir_prefetch *p, uint32_t who, uint64_t seq
         fail(&err, WEIR_NAME, "%s/%s: the path is too long", p->dir, n->name);
         return refuse(out, &err);
     }
+    note_spare(p, who, seq, n);
     if (readers_deliver(&p->readers, who, seq, &err))
         return refuse(out, &err);
     out->size = s->size;
@@ -256,6 +269,15 @@ void desk_wait_locked(struct weir_prefetch *p, uint32_t who, bool next, uint64_t
     prefetch_changed_locked(p);
 }
 
+/* 0: each reads all. */
+static uint32_t sharers(const struct weir_prefetch *p)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; p->readers.rules.mode != READ_SHARED && i < READERS_MAX; i++)
+        n += p->readers.at[i].joined;
+    return n;
+}
+
 void desk_waited_locked(struct weir_prefetch *p, uint32_t who, uint64_t since, bool stalled)
 {
     p->window.waiting[who] = NO_SEQ;
@@ -266,7 +288,7 @@ void desk_waited_locked(struct weir_prefetch *p, uint32_t who, uint64_t since, b
         return;
     p->stats.stalls++;
     p->stats.stalled_ms += (int64_t)(passed / NS_PER_MS);
-    lookahead_stalled(&p->lookahead, passed);
+    lookahead_stalled(&p->lookahead, passed, sharers(p));
 }
 
 /* ---- letting go ---- */
@@ -281,6 +303,16 @@ static status put_down_release(struct weir_prefetch *p, const struct standing *s
     return heed_log(p, st, err);
 }
 
+/* Of those who read all, the first one to release a position sets the pace. */
+static void note_consumed(struct weir_prefetch *p, uint64_t seq, bool again)
+{
+    bool first = seq >= p->high;
+    if (first)
+        p->high = seq + 1;
+    if (p->readers.rules.mode == READ_SHARED ? first : !again)
+        lookahead_consumed(&p->lookahead, clock_now());
+}
+
 status desk_release(struct weir_prefetch *p, uint32_t who, uint64_t seq, error *err)
 {
     error own;
@@ -288,14 +320,12 @@ status desk_release(struct weir_prefetch *p, uint32_t who, uint64_t seq, error *
     pthread_mutex_lock(&p->lock);
     bool queue = p->readers.rules.mode == READ_QUEUE;
     uint64_t before = p->readers.at[who].own.base;
+    bool again = cursor_released(readers_cursor_of(&p->readers, who), seq);
     status st = readers_release(&p->readers, who, seq, err);
     struct standing s = standing_locked(p, who);
     if (!st) {
-        p->stats.released++;
-        if (seq >= p->high) {
-            p->high = seq + 1;
-            lookahead_consumed(&p->lookahead, clock_now());
-        }
+        p->stats.released += !again;
+        note_consumed(p, seq, again);
         prefetch_changed_locked(p);
         if (readers_done(&p->readers))
             prefetch_arrived_locked(p);

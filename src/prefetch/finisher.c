@@ -202,6 +202,9 @@ static status take_in_locked(struct weir_prefetch *p, struct shard_fetch *f, con
     n->digest = f->digest;
     n->mtime_ns = (int64_t)st->st_mtim.tv_sec * NS_PER_S + st->st_mtim.tv_nsec;
     f->digest = NULL;
+    n->started = f->started;
+    n->ready = clock_now();
+    lookahead_fetched(&p->lookahead, n->started, n->ready);
     return OK;
 }
 

@@ -6,19 +6,14 @@
  * for it. Pipes are pushed to: what is ready goes out by itself.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "prefetch/line_socket.h"
 #include "prefetch/line_talk.h"
 
 #define CONNECTIONS_MAX 256
@@ -26,8 +21,8 @@
 
 struct line_face {
     struct weir_prefetch *p;
-    int wake_fd, listen_fd;
-    char *path; /* of the socket; NULL: none */
+    int wake_fd;
+    struct line_socket listener; /* where there is one */
     struct talk *talks[CONNECTIONS_MAX];
     size_t count;
     bool pipes;
@@ -39,7 +34,7 @@ status line_face_open(struct line_face **out, struct weir_prefetch *p, error *er
     if (!face)
         return fail(err, WEIR_NOMEM, "out of memory");
     face->p = p;
-    face->listen_fd = -1;
+    face->listener.fd = -1;
     face->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_lock(&p->lock);
     bool room = face->wake_fd >= 0 && p->face_count < FACES;
@@ -76,67 +71,21 @@ void line_face_close(struct line_face *face)
         forget_wake_fd(face);
         close(face->wake_fd);
     }
-    if (face->listen_fd >= 0)
-        close(face->listen_fd);
-    if (face->path)
-        unlink(face->path);
-    free(face->path);
+    line_socket_close(&face->listener);
     free(face);
 }
 
 /* ---- listening ---- */
 
-/* A socket that nobody answers at is left from a process that was killed. */
-static bool is_stale(const struct sockaddr_un *address)
-{
-    struct stat st;
-    if (lstat(address->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
-        return false;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool stale = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 &&
-                 errno == ECONNREFUSED;
-    if (fd >= 0)
-        close(fd);
-    return stale;
-}
-
-/* Only its owner may connect: who can may delete. */
-static int bind_privately(int fd, const struct sockaddr_un *address)
-{
-    if (is_stale(address))
-        unlink(address->sun_path);
-    if (fchmod(fd, 0600) < 0)
-        return errno;
-    if (bind(fd, (const struct sockaddr *)address, sizeof *address) < 0)
-        return errno;
-    if (chmod(address->sun_path, 0600) < 0 || listen(fd, 64) < 0)
-        return errno;
-    return 0;
-}
-
 status line_face_listen(struct line_face *face, const char *path, error *err)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return fail(err, WEIR_USAGE, "%s: a socket's name has at most %zu bytes", path,
-                    sizeof address.sun_path - 1);
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int rc = fd < 0 ? errno : bind_privately(fd, &address);
-    if (rc) {
-        if (fd >= 0)
-            close(fd);
-        return fail_errno(err, WEIR_DISK, rc, "%s: cannot listen there", path);
-    }
-    face->listen_fd = fd;
-    face->path = strdup(path);
-    return face->path ? OK : fail(err, WEIR_NOMEM, "out of memory");
+    return line_socket_open(&face->listener, path, err);
 }
 
 static void accept_all(struct line_face *face)
 {
     for (;;) {
-        int fd = accept4(face->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        int fd = accept4(face->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0)
             return;
         struct talk *t = face->count < CONNECTIONS_MAX ? talk_new(face->p, fd, fd, true) : NULL;
@@ -174,7 +123,7 @@ static size_t fill_polls(struct line_face *face, struct pollfd *fds)
 {
     size_t n = 0;
     fds[n++] = (struct pollfd){.fd = face->wake_fd, .events = POLLIN};
-    fds[n++] = (struct pollfd){.fd = face->count < CONNECTIONS_MAX ? face->listen_fd : -1,
+    fds[n++] = (struct pollfd){.fd = face->count < CONNECTIONS_MAX ? face->listener.fd : -1,
                                .events = POLLIN};
     for (size_t i = 0; i < face->count; i++) {
         const struct talk *t = face->talks[i];

@@ -421,7 +421,13 @@ status talk_push(struct talk *t, const char *name, uint32_t rank, error *err)
 {
     uint32_t who;
     t->push = true;
-    return join(t, name, rank, true, &who, err);
+    status st = join(t, name, rank, true, &who, err);
+    if (st)
+        return st;
+    pthread_mutex_lock(&t->p->lock);
+    t->p->presence[who].pushed = true;
+    pthread_mutex_unlock(&t->p->lock);
+    return OK;
 }
 
 bool talk_has_released_all(struct talk *t)

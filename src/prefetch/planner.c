@@ -205,6 +205,8 @@ static struct window_action decide(struct weir_prefetch *p)
         p->window.rules.ahead = (uint64_t)p->options->prefetch_prefill;
     struct window_action a = {.deed = WINDOW_NOTHING};
     p->window.closing = p->stopping;
+    for (uint32_t i = 0; i < READERS_MAX; i++)
+        p->window.away[i] = p->presence[i].by_connection && !p->presence[i].connections;
     a = window_next(&p->window);
     note_peak_locked(p);
     int64_t used = p->window.used;
@@ -220,11 +222,6 @@ static struct window_action decide(struct weir_prefetch *p)
     return a;
 }
 
-static struct timespec timespec_of(uint64_t at)
-{
-    return (struct timespec){.tv_sec = (time_t)(at / NS_PER_S), .tv_nsec = (long)(at % NS_PER_S)};
-}
-
 /* False: it is over. */
 static bool wait_for_change(struct weir_prefetch *p)
 {
@@ -234,7 +231,7 @@ static bool wait_for_change(struct weir_prefetch *p)
         due = now + LOW_CHECK;
     if (p->live && !p->lookahead.fixed && now + AGE_CHECK < due)
         due = now + AGE_CHECK;
-    struct timespec at = timespec_of(due);
+    struct timespec at = clock_timespec(due);
     int rc = 0;
     while (!p->planned && !p->stopping && !rc)
         rc = due == TIME_NEVER ? pthread_cond_wait(&p->plan, &p->lock)

@@ -437,11 +437,6 @@ weir_status weir_prefetch_join(weir_prefetch *p, weir_consumer **out, const char
     return c ? OK : fail(err, WEIR_NOMEM, "out of memory");
 }
 
-static struct timespec timespec_of(uint64_t at)
-{
-    return (struct timespec){.tv_sec = (time_t)(at / NS_PER_S), .tv_nsec = (long)(at % NS_PER_S)};
-}
-
 static weir_shard_state no_consumer(const struct weir_consumer *c, weir_shard *out)
 {
     memset(out, 0, sizeof *out);
@@ -454,7 +449,7 @@ static weir_shard_state wait_for(struct weir_consumer *c, bool next, uint64_t se
 {
     struct weir_prefetch *p = c->p;
     uint64_t since = clock_now(), until = since + (uint64_t)timeout_ms * NS_PER_MS;
-    struct timespec at = timespec_of(until);
+    struct timespec at = clock_timespec(until);
     pthread_mutex_lock(&p->lock);
     uint32_t who = readers_find(&p->readers, c->name);
     weir_shard_state state =

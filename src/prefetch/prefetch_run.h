@@ -47,6 +47,8 @@ struct note {
     char *name;       /* READY */
     char *digest;     /* READY; NULL = none */
     int64_t mtime_ns; /* READY */
+    uint64_t started; /* READY: its fetch; 0 = in an earlier run */
+    uint64_t ready;   /* ... and since when it is */
     bool skipped;     /* BAD: go on */
     error why;        /* BAD */
 };
@@ -56,16 +58,16 @@ struct shard_fetch {
     struct shard_fetch *next, *live_next;
     struct weir_prefetch *p;
     uint64_t index;
-    uint64_t started;
-    bool urgent;     /* somebody waits for it: it may take more than one connection */
-    uint32_t tries;  /* times that it was fetched and found bad */
-    uint32_t again;  /* times that the command has said 75 */
-    bool sized;      /* its length is known */
-    bool no_room;    /* stopped because it found none */
-    int64_t got;     /* bytes of it */
-    int64_t granted; /* bytes that it may have, where its length is not known */
-    char *digest;    /* it was checked by; NULL = none */
-    error why;       /* status OK unless it failed */
+    uint64_t started; /* the first time */
+    bool urgent;      /* somebody waits for it: it may take more than one connection */
+    uint32_t tries;   /* times that it was fetched and found bad */
+    uint32_t again;   /* times that the command has said 75 */
+    bool sized;       /* its length is known */
+    bool no_room;     /* stopped because it found none */
+    int64_t got;      /* bytes of it */
+    int64_t granted;  /* bytes that it may have, where its length is not known */
+    char *digest;     /* it was checked by; NULL = none */
+    error why;        /* status OK unless it failed */
 };
 
 struct presence {
@@ -73,6 +75,7 @@ struct presence {
     bool by_connection; /* it comes over a connection, and may be missed */
     uint64_t gone_at;
     bool has_had; /* a shard: waiting for the next is a stall */
+    bool pushed;  /* it gets what is ready without asking */
 };
 
 struct weir_consumer {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
+
 /* ---- cursors ---- */
 
 /* Where `seq` stands in c->held, or would stand. */
@@ -32,14 +34,10 @@ static struct held *held_make(struct cursor *c, uint64_t seq)
     size_t at = held_place(c, seq);
     if (at < c->count && c->held[at].seq == seq)
         return &c->held[at];
-    if (c->count == c->capacity) {
-        size_t wanted = c->capacity ? 2 * c->capacity : 16;
-        struct held *bigger = realloc(c->held, wanted * sizeof *bigger);
-        if (!bigger)
-            return NULL;
-        c->held = bigger;
-        c->capacity = wanted;
-    }
+    struct held *roomy = array_grow(c->held, c->count, &c->capacity, sizeof *roomy);
+    if (!roomy)
+        return NULL;
+    c->held = roomy;
     memmove(c->held + at + 1, c->held + at, (c->count - at) * sizeof *c->held);
     c->count++;
     c->held[at] = (struct held){.seq = seq, .owner = NO_READER};
@@ -73,15 +71,14 @@ uint64_t readers_index(const struct readers *r, uint64_t seq)
     return u->start + (seq - u->start) % u->count;
 }
 
-/* Positions from one of a cursor to its next. */
-static uint64_t stride(const struct readers *r)
+uint64_t readers_step(const struct readers *r)
 {
     return r->rules.mode == READ_STRIDED ? r->rules.expected : 1;
 }
 
 static uint64_t kept(const struct readers *r)
 {
-    return r->rules.keep_behind * stride(r);
+    return r->rules.keep_behind * readers_step(r);
 }
 
 bool readers_owns(const struct readers *r, uint32_t i, uint64_t seq)
@@ -134,7 +131,7 @@ static void settle(struct readers *r, uint32_t i)
 {
     bool pool = r->rules.mode == READ_QUEUE;
     struct cursor *c = pool ? &r->pool : &r->at[i].own;
-    uint64_t end = readers_end(r), step = stride(r);
+    uint64_t end = readers_end(r), step = readers_step(r);
     const struct held *h;
     while (c->base < end && (h = held_find(c, c->base)) != NULL && h->released)
         c->base += step;
@@ -333,7 +330,7 @@ uint64_t readers_next(struct readers *r, uint32_t who)
 {
     const struct cursor *c = readers_cursor_of(r, who);
     const struct reader_entry *e = &r->at[who];
-    uint64_t end = readers_end(r), step = stride(r), seq = c->base;
+    uint64_t end = readers_end(r), step = readers_step(r), seq = c->base;
     /* What is committed is not given, though it may not be released yet. */
     if (r->rules.mode != READ_QUEUE && e->committed && e->behind > seq)
         seq = first_own(r, who, e->behind);
@@ -345,6 +342,18 @@ uint64_t readers_next(struct readers *r, uint32_t who)
             return seq;
     }
     return NO_SEQ;
+}
+
+bool readers_holds(struct readers *r, uint32_t who)
+{
+    const struct cursor *c = readers_cursor_of(r, who);
+    bool queue = r->rules.mode == READ_QUEUE;
+    for (size_t at = 0; at < c->count; at++) {
+        const struct held *h = &c->held[at];
+        if (h->delivered && !h->released && (!queue || h->owner == who))
+            return true;
+    }
+    return false;
 }
 
 /* Is the position one that this consumer may speak of? */
@@ -386,7 +395,7 @@ static status no_memory(error *err)
 status readers_deliver(struct readers *r, uint32_t who, uint64_t seq, error *err)
 {
     struct cursor *c = readers_cursor_of(r, who);
-    struct held *h = go_back(c, seq, stride(r)) ? held_make(c, seq) : NULL;
+    struct held *h = go_back(c, seq, readers_step(r)) ? held_make(c, seq) : NULL;
     if (!h)
         return no_memory(err);
     h->delivered = true;
@@ -473,17 +482,47 @@ bool readers_in_hand(struct readers *r, uint64_t index)
     return false;
 }
 
+/* How many of its own a rank has before that position. */
+static uint64_t before(const struct readers *r, uint64_t seq)
+{
+    uint64_t ranks = r->rules.expected, base = r->at[seq % ranks].own.base;
+    return seq > base ? (seq - base) / ranks : 0;
+}
+
+bool readers_sooner(const struct readers *r, uint64_t a, uint64_t b)
+{
+    if (a == NO_SEQ || b == NO_SEQ || r->rules.mode != READ_STRIDED)
+        return a < b;
+    uint64_t of_a = before(r, a), of_b = before(r, b);
+    return of_a != of_b ? of_a < of_b : a < b;
+}
+
+/* The first position of that shard that cursor i still wants. Whose a shard is comes round again
+ * after as many epochs as there are ranks. */
+static uint64_t next_wanted(const struct readers *r, uint32_t i, const struct cursor *c,
+                            uint64_t index)
+{
+    uint64_t end = readers_end(r);
+    uint32_t not_own = 0;
+    for (uint64_t seq = position_from(r, index, c->base); seq < end; seq += r->rules.count) {
+        bool own = readers_owns(r, i, seq);
+        if (own && !cursor_released(c, seq))
+            return seq;
+        if (!own && ++not_own >= r->rules.expected)
+            break;
+    }
+    return NO_SEQ;
+}
+
 uint64_t readers_next_use(struct readers *r, uint64_t index)
 {
-    uint64_t best = NO_SEQ, end = readers_end(r);
+    uint64_t best = NO_SEQ;
     for (uint32_t i = 0; i < READERS_MAX; i++) {
         const struct cursor *c = readers_cursor(r, i);
         if (!c)
             continue;
-        uint64_t seq = position_from(r, index, c->base);
-        while (seq < end && seq < best && (!readers_owns(r, i, seq) || cursor_released(c, seq)))
-            seq += r->rules.count;
-        if (seq < end && seq < best)
+        uint64_t seq = next_wanted(r, i, c, index);
+        if (readers_sooner(r, seq, best))
             best = seq;
     }
     return best;

@@ -78,9 +78,13 @@ void readers_forget(struct readers *r, uint32_t who);
 /* The cursors: i from 0 to READERS_MAX - 1; NULL where there is none that counts. */
 struct cursor *readers_cursor(struct readers *r, uint32_t i);
 struct cursor *readers_cursor_of(struct readers *r, uint32_t who);
+/* Positions from one of a cursor to its next. */
+uint64_t readers_step(const struct readers *r);
 /* Is the position one of this cursor's? */
 bool readers_owns(const struct readers *r, uint32_t i, uint64_t seq);
 
+/* Does this consumer have anything that it was given and has not released? */
+bool readers_holds(struct readers *r, uint32_t who);
 /* The next position for this consumer, NO_SEQ = it has had all. In the pool it may be another one
  * for each who asks. */
 uint64_t readers_next(struct readers *r, uint32_t who);
@@ -96,7 +100,10 @@ bool readers_lets_go(struct readers *r, uint32_t i, uint64_t seq);
 /* Has it been delivered and not released, or released and not let go? For any position of that
  * shard. */
 bool readers_in_hand(struct readers *r, uint64_t index);
-/* The lowest position of that shard that somebody still wants; NO_SEQ = none. */
+/* Will position `a` be asked for before `b`? In the mode "strided" each rank goes at its own pace:
+ * what counts is how many of its own it has before it, and then who is behind. NO_SEQ: never. */
+bool readers_sooner(const struct readers *r, uint64_t a, uint64_t b);
+/* The position of that shard that somebody still wants, the soonest; NO_SEQ = none. */
 uint64_t readers_next_use(struct readers *r, uint64_t index);
 /* Has anybody been given this position? */
 bool readers_begun(struct readers *r, uint64_t seq);

@@ -150,11 +150,8 @@ static void on_end(const weir_result *r, void *user)
         f->why.status = WEIR_CANCELLED;
     f->digest = r->digest ? strdup(r->digest) : NULL;
     pthread_mutex_lock(&p->lock);
-    if (r->outcome == WEIR_DONE) {
-        uint64_t now = clock_now();
+    if (r->outcome == WEIR_DONE)
         p->stats.fetched++;
-        lookahead_fetched(&p->lookahead, now > f->started ? now - f->started : 0);
-    }
     hand_on_locked(f);
     pthread_mutex_unlock(&p->lock);
 }
@@ -250,7 +247,8 @@ static void start(struct shard_fetch *f)
     struct weir_prefetch *p = f->p;
     struct shard shard = {0};
     error err;
-    f->started = clock_now();
+    if (!f->started)
+        f->started = clock_now();
     f->sized = f->no_room = false;
     f->got = f->granted = 0;
     pthread_mutex_lock(&p->lock);

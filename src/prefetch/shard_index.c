@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "core/array.h"
 #include "core/fs.h"
 #include "engine/input.h"
 #include "net/url.h"
@@ -85,14 +86,10 @@ static status add_record(struct shard_index *x, const struct record *r, const ch
 
 static status add_pin(struct shard_index *x, uint64_t index, error *err)
 {
-    if (x->pin_count == x->pin_capacity) {
-        size_t wanted = x->pin_capacity ? 2 * x->pin_capacity : 64;
-        uint64_t *bigger = realloc(x->pins, wanted * sizeof *bigger);
-        if (!bigger)
-            return fail(err, WEIR_NOMEM, "out of memory for the pinned shards");
-        x->pins = bigger;
-        x->pin_capacity = wanted;
-    }
+    uint64_t *roomy = array_grow(x->pins, x->pin_count, &x->pin_capacity, sizeof *roomy);
+    if (!roomy)
+        return fail(err, WEIR_NOMEM, "out of memory for the pinned shards");
+    x->pins = roomy;
     x->pins[x->pin_count++] = index;
     return OK;
 }

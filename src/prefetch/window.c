@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/array.h"
+#include "prefetch/room.h"
+
 /* ---- slots ---- */
 
 static size_t place_of(const struct window *w, uint64_t index)
@@ -30,14 +33,10 @@ static struct slot *make_slot(struct window *w, uint64_t index)
     size_t at = place_of(w, index);
     if (at < w->count && w->slots[at].index == index)
         return &w->slots[at];
-    if (w->count == w->capacity) {
-        size_t wanted = w->capacity ? 2 * w->capacity : 32;
-        struct slot *bigger = realloc(w->slots, wanted * sizeof *bigger);
-        if (!bigger)
-            return NULL;
-        w->slots = bigger;
-        w->capacity = wanted;
-    }
+    struct slot *roomy = array_grow(w->slots, w->count, &w->capacity, sizeof *roomy);
+    if (!roomy)
+        return NULL;
+    w->slots = roomy;
     memmove(w->slots + at + 1, w->slots + at, (w->count - at) * sizeof *w->slots);
     w->count++;
     w->slots[at] = (struct slot){.index = index, .size = -1, .use = NO_SEQ};
@@ -92,10 +91,10 @@ status window_restore(struct window *w, uint64_t index, enum slot_state state, i
 
 status window_pin(struct window *w, uint64_t index, error *err)
 {
-    uint64_t *bigger = realloc(w->pins, (w->pin_count + 1) * sizeof *bigger);
-    if (!bigger)
+    uint64_t *roomy = array_grow(w->pins, w->pin_count, &w->pin_capacity, sizeof *roomy);
+    if (!roomy)
         return fail(err, WEIR_NOMEM, "out of memory");
-    w->pins = bigger;
+    w->pins = roomy;
     w->pins[w->pin_count++] = index;
     return OK;
 }
@@ -113,7 +112,7 @@ static bool is_pin(const struct window *w, uint64_t index)
     return low < w->pin_count && w->pins[low] == index;
 }
 
-/* ---- room ---- */
+/* ---- sizes ---- */
 
 /* What its fetch has to reserve; *known: that is its size. */
 static int64_t need_of(struct window *w, uint64_t index, bool *known)
@@ -124,94 +123,11 @@ static int64_t need_of(struct window *w, uint64_t index, bool *known)
     return size >= 0 ? size : w->largest;
 }
 
-static bool fits(const struct window *w, int64_t bytes)
-{
-    return !w->rules.budget || w->used + w->other + bytes <= w->rules.budget;
-}
-
 /* What counts already of it, as a part that is left. */
 static int64_t counted(struct window *w, uint64_t index)
 {
     const struct slot *s = window_slot(w, index);
     return s ? s->bytes : 0;
-}
-
-/* Nobody has it in hand, and it is not needed before `seq`. `any`: though somebody may have need
- * of it in its present use. */
-static bool may_go_for(struct window *w, const struct slot *s, uint64_t seq, bool any,
-                       uint64_t *next)
-{
-    bool part = s->state == SLOT_LEARNT && s->bytes > 0;
-    if ((s->state != SLOT_READY && !part) || s->pinned || (s->opened && !any && !part))
-        return false;
-    *next = readers_next_use(w->readers, s->index);
-    return (*next > seq || !seq) && !readers_in_hand(w->readers, s->index);
-}
-
-static bool is_awaited(const struct window *w, uint64_t index)
-{
-    for (size_t i = 0; i < READERS_MAX; i++)
-        if (w->waiting[i] != NO_SEQ && readers_index(w->readers, w->waiting[i]) == index)
-            return true;
-    return false;
-}
-
-/* The one whose next use is furthest. */
-static struct slot *spare_slot(struct window *w, uint64_t seq, bool any)
-{
-    struct slot *best = NULL;
-    uint64_t furthest = 0;
-    for (size_t i = 0; i < w->count; i++) {
-        uint64_t next = 0;
-        if (may_go_for(w, &w->slots[i], seq, any, &next) && (!best || next > furthest) &&
-            !is_awaited(w, w->slots[i].index)) {
-            best = &w->slots[i];
-            furthest = next;
-        }
-    }
-    return best;
-}
-
-static bool deletes_already(const struct window *w)
-{
-    for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i].state == SLOT_DELETING)
-            return true;
-    return false;
-}
-
-/* What stays on the disk however much is released and committed before `seq`. */
-static void unmovable(struct window *w, uint64_t seq, int64_t *pinned, int64_t *kept)
-{
-    const struct reading_rules *u = &w->readers->rules;
-    uint64_t keep = u->keep_behind * (u->mode == READ_STRIDED ? u->expected : 1);
-    uint64_t from = seq > u->start + keep ? seq - keep : u->start;
-    *pinned = *kept = 0;
-    for (size_t i = 0; i < w->count; i++)
-        if (w->slots[i].pinned && w->slots[i].state != SLOT_BAD)
-            *pinned += w->slots[i].bytes;
-    for (uint64_t s = from; s < seq && s - from < u->count; s++) {
-        const struct slot *slot = window_slot(w, readers_index(w->readers, s));
-        if (slot && !slot->pinned && slot->state == SLOT_READY)
-            *kept += slot->bytes;
-    }
-}
-
-static bool never_fits(struct window *w, uint64_t seq, int64_t size, struct window_action *out)
-{
-    int64_t pinned, kept;
-    if (!w->rules.budget)
-        return false;
-    unmovable(w, seq, &pinned, &kept);
-    if (size + pinned + kept <= w->rules.budget)
-        return false;
-    *out = (struct window_action){.deed = WINDOW_NEVER_FITS,
-                                  .index = readers_index(w->readers, seq),
-                                  .seq = seq,
-                                  .size = size,
-                                  .pinned = pinned,
-                                  .kept = kept};
-    return true;
 }
 
 /* ---- what is missing ---- */
@@ -235,14 +151,15 @@ static uint64_t reach(const struct window *w)
     return w->rules.ahead + (members > 1 ? members - 1 : 0);
 }
 
-/* The lowest position of cursor i, within its window, whose shard is missing. */
-static uint64_t first_missing(struct window *w, uint32_t i, const struct cursor *c, uint64_t limit)
+/* The lowest position of cursor i, within its window, whose shard is missing and that is wanted
+ * sooner than `limit`. */
+static uint64_t first_missing(struct window *w, const struct cursor *c, uint64_t limit)
 {
-    uint64_t end = readers_end(w->readers), ahead = reach(w);
+    const struct readers *r = w->readers;
+    uint64_t end = readers_end(r), ahead = reach(w), step = readers_step(r);
     uint64_t to = c->base < end && ahead < end - c->base ? c->base + ahead + 1 : end;
-    for (uint64_t seq = c->base; seq < to && seq < limit; seq++)
-        if (readers_owns(w->readers, i, seq) && is_missing(w, readers_index(w->readers, seq)) &&
-            !cursor_released(c, seq))
+    for (uint64_t seq = c->base; seq < to && readers_sooner(r, seq, limit); seq += step)
+        if (is_missing(w, readers_index(r, seq)) && !cursor_released(c, seq))
             return seq;
     return NO_SEQ;
 }
@@ -252,8 +169,8 @@ static uint64_t find_front(struct window *w)
     uint64_t front = NO_SEQ;
     for (uint32_t i = 0; i < READERS_MAX; i++) {
         const struct cursor *c = readers_cursor(w->readers, i);
-        uint64_t seq = c ? first_missing(w, i, c, front) : NO_SEQ;
-        if (seq < front)
+        uint64_t seq = c ? first_missing(w, c, front) : NO_SEQ;
+        if (seq != NO_SEQ)
             front = seq;
     }
     return front;
@@ -261,15 +178,16 @@ static uint64_t find_front(struct window *w)
 
 static uint64_t find_awaited(struct window *w)
 {
-    uint64_t lowest = NO_SEQ;
+    uint64_t soonest = NO_SEQ;
     for (uint32_t i = 0; i < READERS_MAX; i++) {
         uint64_t seq = w->waiting[i];
         /* In a queue another one may have had it meanwhile. */
-        if (seq < lowest && is_missing(w, readers_index(w->readers, seq)) &&
+        if (readers_sooner(w->readers, seq, soonest) &&
+            is_missing(w, readers_index(w->readers, seq)) &&
             !cursor_released(readers_cursor_of(w->readers, i), seq))
-            lowest = seq;
+            soonest = seq;
     }
-    return lowest;
+    return soonest;
 }
 
 /* ---- deeds ---- */
@@ -293,7 +211,7 @@ static struct window_action take(struct window *w, uint64_t index, uint64_t seq,
         .deed = WINDOW_TAKE, .index = index, .seq = seq, .urgent = urgent, .size = need};
 }
 
-static struct window_action delete (struct slot *s)
+struct window_action window_delete(struct slot *s)
 {
     bool part = s->state == SLOT_LEARNT;
     s->state = SLOT_DELETING;
@@ -336,7 +254,7 @@ static bool has_room(struct window *w, uint64_t index, uint64_t front, int64_t n
     uint64_t first = front == NO_SEQ ? NO_SEQ : readers_index(w->readers, front);
     if (first != NO_SEQ && first != index)
         need += need_of(w, first, &known) - counted(w, first);
-    return fits(w, need - counted(w, index));
+    return room_fits(w, need - counted(w, index));
 }
 
 static bool take_pin(struct window *w, uint64_t front, struct window_action *out)
@@ -357,72 +275,43 @@ static bool take_pin(struct window *w, uint64_t front, struct window_action *out
     return false;
 }
 
-/* What was quarantined goes first, then what is needed in a later epoch, and in need (`any`)
- * whatever nobody has in hand and that is needed later than `seq` (0: at all). */
-static bool make_room(struct window *w, uint64_t seq, bool any, struct window_action *out)
-{
-    if (deletes_already(w))
-        return false;
-    if (w->other > 0) {
-        *out = (struct window_action){.deed = WINDOW_CLEAR};
-        return true;
-    }
-    struct slot *s = spare_slot(w, seq, false);
-    if (!s && any)
-        s = spare_slot(w, seq, true);
-    if (s)
-        *out = delete (s);
-    return s != NULL;
-}
-
 /* The front, or what makes room for it. */
-static struct window_action take_front(struct window *w, uint64_t front, bool urgent, bool in_need)
+static struct window_action take_front(struct window *w, uint64_t front, bool urgent)
 {
     struct window_action out = {.deed = WINDOW_NOTHING};
     bool known;
     uint64_t index = readers_index(w->readers, front);
     int64_t need = need_of(w, index, &known);
-    if (known && never_fits(w, front, need, &out))
+    if (known && room_never(w, front, need, &out))
         return out;
     if (!may_take(w, known))
         return out;
-    if (fits(w, need - counted(w, index)))
+    if (room_fits(w, need - counted(w, index)))
         return take(w, index, front, urgent);
-    if (make_room(w, front, in_need, &out))
+    if (room_make(w, front, &out))
         return out;
-    w->blocked = !deletes_already(w);
+    w->blocked = !room_comes_at_once(w);
     return out;
 }
 
-static uint64_t lowest_base(struct window *w)
-{
-    uint64_t lowest = readers_end(w->readers);
-    for (uint32_t i = 0; i < READERS_MAX; i++) {
-        const struct cursor *c = readers_cursor(w->readers, i);
-        if (c && c->base < lowest)
-            lowest = c->base;
-    }
-    return lowest;
-}
-
 /* Somebody waits for another one than the front. While anything is on its way it may not take the
- * front's room; when nothing is, whoever would need the front does not wait for it, and what nobody
- * has in hand makes room. */
+ * front's room; when nothing is, whoever would need the front does not wait for it. */
 static bool take_awaited(struct window *w, uint64_t awaited, uint64_t front,
                          struct window_action *out)
 {
     bool known;
     uint64_t index = readers_index(w->readers, awaited);
     int64_t need = need_of(w, index, &known);
-    if (known && never_fits(w, awaited, need, out))
+    if (known && room_never(w, awaited, need, out))
         return true;
     if (!may_take(w, known))
         return false;
-    if (has_room(w, index, front, need) || (!w->fetching && fits(w, need - counted(w, index)))) {
+    if (has_room(w, index, front, need) ||
+        (!w->fetching && room_fits(w, need - counted(w, index)))) {
         *out = take(w, index, awaited, true);
         return true;
     }
-    return !w->fetching && make_room(w, 0, true, out);
+    return !w->fetching && room_make(w, NO_SEQ, out);
 }
 
 struct window_action window_next(struct window *w)
@@ -431,22 +320,19 @@ struct window_action window_next(struct window *w)
     w->blocked = false;
     struct slot *dead = find_dead(w);
     if (dead)
-        return delete (dead);
+        return window_delete(dead);
     if (w->closing)
         return out;
     uint64_t front = find_front(w), awaited = find_awaited(w);
     /* The budget may be smaller than that of the run before. */
-    if (!fits(w, 0) && make_room(w, lowest_base(w), true, &out))
+    if (!room_fits(w, 0) && room_make(w, NO_SEQ, &out))
         return out;
     if (awaited != NO_SEQ && awaited != front && take_awaited(w, awaited, front, &out))
         return out;
-    if (awaited != NO_SEQ && awaited == front)
-        return take_front(w, front, true, true);
-    if (take_pin(w, front, &out))
+    bool urgent = awaited != NO_SEQ && awaited == front;
+    if (!urgent && take_pin(w, front, &out))
         return out;
-    /* Whoever waits for another one may be waiting for the room that the front is promised. */
-    bool in_need = awaited != NO_SEQ && !w->fetching;
-    return front == NO_SEQ ? out : take_front(w, front, false, in_need);
+    return front == NO_SEQ ? out : take_front(w, front, urgent);
 }
 
 /* ---- what has happened ---- */
@@ -464,7 +350,7 @@ bool window_learn(struct window *w, uint64_t index, int64_t size)
         return true;
     note_size(w, size);
     s->size = size;
-    if (!fits(w, size - s->bytes))
+    if (!room_fits(w, size - s->bytes))
         return false;
     set_bytes(w, s, size);
     return true;
@@ -475,7 +361,7 @@ bool window_grow(struct window *w, uint64_t index, int64_t bytes)
     struct slot *s = window_slot(w, index);
     if (!s || s->state != SLOT_FETCHING || bytes <= s->bytes)
         return true;
-    if (!fits(w, bytes - s->bytes))
+    if (!room_fits(w, bytes - s->bytes))
         return false;
     set_bytes(w, s, bytes);
     return true;

@@ -6,15 +6,13 @@
  * moment at which its fetch is decided (reserved) until its file has been removed.
  *
  * What is fetched: first what somebody waits for, then what is pinned, then for each cursor the
- * positions from its base up to `ahead` beyond it, the lowest first. The front, which is the lowest
- * position that is missing, is never shut out: nothing else is taken unless the front still has
- * room beside it, and when somebody waits, for the front anything goes that nobody has in hand and
- * that is needed later than it. So whoever is furthest behind can always go on, and all others
- * after him.
+ * positions from its base up to `ahead` beyond it, the soonest first: the lowest, and with ranks
+ * those that a rank comes to first at its own pace. The front, which is the soonest position that
+ * is missing, is never shut out: nothing else is taken unless the front still has room beside it.
+ * So whoever is furthest behind can always go on, and all others after him.
  *
- * What goes: a file that everybody has let go of and nobody will want again, at once; one that is
- * wanted again in a later epoch when room is needed, the furthest next use first; never a pinned
- * one.
+ * What goes: a file that everybody has let go of and nobody will want again, at once; what gives
+ * way when room is needed says room.h; never a pinned one.
  */
 #ifndef WEIR_PREFETCH_WINDOW_H
 #define WEIR_PREFETCH_WINDOW_H
@@ -73,8 +71,9 @@ struct window {
     struct slot *slots; /* by index */
     size_t count, capacity;
     uint64_t *pins; /* indices still to be fetched because they are pinned, ascending */
-    size_t pin_count, pin_next;
+    size_t pin_count, pin_capacity, pin_next;
     uint64_t waiting[READERS_MAX]; /* what each consumer waits for, NO_SEQ = nothing */
+    bool away[READERS_MAX];        /* has joined, and its connection is gone */
     uint32_t fetching;
     int64_t used;    /* bytes that count */
     int64_t other;   /* beside the slots: quarantine */
@@ -92,6 +91,9 @@ struct slot *window_slot(struct window *w, uint64_t index);
 status window_restore(struct window *w, uint64_t index, enum slot_state state, int64_t bytes,
                       bool pinned, error *err);
 status window_pin(struct window *w, uint64_t index, error *err);
+
+/* That file goes; it counts as begun. Of the window's own. */
+struct window_action window_delete(struct slot *s);
 
 /* The next thing to do; it counts as begun. Call it until it says NOTHING. */
 struct window_action window_next(struct window *w);

@@ -4,7 +4,7 @@ shards that has no stall either, on a server whose speed comes and goes.
 The server answers each request after a delay that swings between QUICK and SLOW with a period; the
 consumer takes the same time for each shard. The first period is for warming up: stalls count and
 the disk is looked at from then on. Disk use is what the prefetcher counts (complete, partial and
-reserved), looked at all the while, as a mean over the time.
+reserved), looked at all the while: as a mean over the time, and at most.
 """
 import json
 import math
@@ -130,7 +130,7 @@ def prefetch(ctx):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         runs = [one_run(ctx, server.server_port, ahead, shards)
-                for ahead in ("auto", 4, 8, 12, 16, 20, 24, 32)]
+                for ahead in ("auto", 8, 12, 14, 15, 16, 17, 18, 20, 24)]
     finally:
         server.shutdown()
         server.server_close()
@@ -139,12 +139,12 @@ def prefetch(ctx):
                         f"{run['stalled_ms']:5d} ms; disk {run['mean'] / 1e6:.2f} MB in the mean, "
                         f"{run['peak'] / 1e6:.2f} MB at most")
     auto = runs[0]
-    enough = [run for run in runs[1:] if run["stalls"] <= auto["stalls"]]
+    ctx.report.goal(row, "shards that auto has ready when they are asked for",
+                    100 - 100 * auto["stalls"] / shards, 100, "%", at_least=True)
+    enough = [run for run in runs[1:] if run["stalls"] == 0]
     if not enough:
-        ctx.report.fault(row, "weir", "no fixed number has as few stalls")
+        ctx.report.fault(row, "weir", "no fixed number is without a stall")
         return
-    ctx.report.goal(row, f"mean disk of auto, against --ahead {enough[0]['ahead']}, the smallest "
-                    "with no more stalls", auto["mean"] / enough[0]["mean"], 1.0, "x")
-    if auto["stalls"]:
-        ctx.report.note(f"auto had {auto['stalls']} stalls, {auto['stalled_ms']} ms in all, and is "
-                        "to have none")
+    for what in ("mean", "peak"):
+        ctx.report.goal(row, f"{what} disk of auto, against --ahead {enough[0]['ahead']}, the "
+                        "smallest without a stall", auto[what] / enough[0][what], 1.0, "x")

@@ -138,6 +138,13 @@ class PrefetchCase(Case):
     def cache_files(self):
         return sorted(name for name in os.listdir(self.dir) if not name.startswith(".weir"))
 
+    def release_all_and_commit_the_first(self, p, count):
+        for seq in range(count):
+            self.assertEqual(p.next()[1], str(seq))
+            p.say("RELEASE", seq)
+            if seq == 0:
+                p.say("COMMIT", 0)
+
     def read_all(self, p, first=0, release=True, commit_every=0, watch=None):
         """Consumes to the end; the positions in the order in which they came."""
         seen = []

@@ -49,12 +49,7 @@ class Pipes(PrefetchCase):
     def test_a_commit_holds_what_is_released_and_lets_it_go(self):
         self.shards(30)
         p = self.prefetcher("--ahead", "2")
-        self.assertEqual(p.next()[1], "0")
-        p.say("RELEASE", 0)
-        p.say("COMMIT", 0)
-        for seq in range(1, 8):
-            self.assertEqual(p.next()[1], str(seq))
-            p.say("RELEASE", seq)
+        self.release_all_and_commit_the_first(p, 8)
         self.assertEqual(p.next()[1], "8")
         self.assertEqual(self.cache_files()[:7], self.names[1:8], "released, not committed")
         p.say("COMMIT", 5)
@@ -255,12 +250,7 @@ class Trouble(PrefetchCase):
     def test_a_commit_that_the_budget_cannot_wait_for_is_said(self):
         self.shards(10)
         p = self.prefetcher("--budget", "60k")
-        self.assertEqual(p.next()[1], "0")
-        p.say("RELEASE", 0)
-        p.say("COMMIT", 0)
-        for seq in range(1, 4):
-            self.assertEqual(p.next()[1], str(seq))
-            p.say("RELEASE", seq)
+        self.release_all_and_commit_the_first(p, 4)
         wait_until("the warning", lambda: "finds no room" in p.err())
         p.say("COMMIT", 3)
         self.assertEqual(p.next()[1], "4")
