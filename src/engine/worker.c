@@ -158,6 +158,16 @@ static void cut_all(struct worker *w)
         fetch_cut(w->reading);
 }
 
+/* Without its loop a worker cannot end what it began, and the others would wait for it. */
+static bool loop_goes_on(struct worker *w)
+{
+    error err;
+    if (net_loop_state(w->loop, &err) == OK)
+        return true;
+    run_stop(w->engine, WEIR_NOMEM, &err);
+    return false;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
@@ -168,6 +178,8 @@ static void *worker_main(void *arg)
         if (w->paused && w->paused->until < when)
             when = w->paused->until;
         net_loop_wait(w->loop, w->reading ? 0 : when);
+        if (!loop_goes_on(w))
+            break;
         if (w->reading)
             fetch_catch_up_due(w);
         if (w->paused)

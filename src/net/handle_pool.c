@@ -338,8 +338,10 @@ void handle_pool_close(struct net_loop *loop)
     struct profile *p;
     while ((t = loop->all)) {
         loop->all = t->all_next;
+        if (t->added && loop->broken)
+            continue; /* it cannot be taken out of the multi */
         if (t->added)
-            curl_multi_remove_handle(loop->multi, t->easy);
+            loop_check(loop, curl_multi_remove_handle(loop->multi, t->easy));
         handle_free(t);
     }
     while ((p = loop->profiles)) {

@@ -2,6 +2,7 @@
  * counts its users itself, under a lock of its own (since 7.84), so that nothing is kept here.
  */
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 
 #include "net/transfer.h"
@@ -11,6 +12,9 @@
 
 status net_start(error *err)
 {
+    /* libcurl starts without it too, and then the first digest or connection ends the process. */
+    if (!OSSL_LIB_CTX_get0_global_default())
+        return fail(err, WEIR_NOMEM, "OpenSSL cannot be started: out of memory");
     CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
     const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
     if (code)

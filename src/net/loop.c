@@ -10,6 +10,11 @@
  * more than libcurl asked for: a registration is widened at once, and narrowed only when an event
  * comes that nobody waits for. That needs to know when a descriptor dies, for its number comes
  * again; sockets that libcurl opens without asking us (the resolver's) are followed to the letter.
+ *
+ * When a call of the multi fails (memory was short while it kept its books), it is `broken`:
+ * libcurl 7.88 has emptied a table of sockets then, and divides by its size at the next call, be it
+ * the one that takes a transfer out. So neither the multi nor a handle in it is touched again. They
+ * are left to the end of the process, but for their sockets, which are closed.
  */
 #include "net/loop.h"
 
@@ -145,11 +150,26 @@ static int want_timer(CURLM *multi, long timeout_ms, void *user)
     return 0;
 }
 
+void loop_check(struct net_loop *loop, CURLMcode code)
+{
+    if (code && !loop->broken)
+        loop->broken = code;
+}
+
+status net_loop_state(const struct net_loop *loop, error *err)
+{
+    if (!loop->broken)
+        return OK;
+    return fail(err, WEIR_NOMEM, "libcurl cannot go on: %s", curl_multi_strerror(loop->broken));
+}
+
 static void socket_action(struct net_loop *loop, curl_socket_t fd, int events)
 {
+    if (loop->broken)
+        return;
     loop->in_curl = true;
     loop->acting = fd;
-    curl_multi_socket_action(loop->multi, fd, events, &loop->running);
+    loop_check(loop, curl_multi_socket_action(loop->multi, fd, events, &loop->running));
     loop->acting = CURL_SOCKET_TIMEOUT;
     loop->in_curl = false;
     loop->acted = true;
@@ -163,7 +183,7 @@ static void call_when_due(struct net_loop *loop)
     loop->curl_due = TIME_NEVER;
     socket_action(loop, CURL_SOCKET_TIMEOUT, 0);
     long timeout_ms = -1;
-    if (loop->curl_due == TIME_NEVER && loop->running > 0 &&
+    if (loop->curl_due == TIME_NEVER && loop->running > 0 && !loop->broken &&
         curl_multi_timeout(loop->multi, &timeout_ms) == CURLM_OK && timeout_ms >= 0)
         loop->curl_due = clock_now() + (uint64_t)(timeout_ms ? timeout_ms : 1) * NS_PER_MS;
 }
@@ -235,6 +255,8 @@ static void read_messages(struct net_loop *loop)
     if (!loop->acted)
         return;
     loop->acted = false;
+    if (loop->broken)
+        return;
     while ((message = curl_multi_info_read(loop->multi, &left))) {
         struct transfer *t = NULL;
         CURLcode code = message->data.result;
@@ -405,17 +427,33 @@ status net_loop_open(struct net_loop **out, const struct net_loop_env *env, erro
     return OK;
 }
 
-void net_loop_close(struct net_loop *loop)
+static void close_multi(struct net_loop *loop)
 {
-    if (!loop)
-        return;
-    handle_pool_close(loop);
     if (loop->multi)
         curl_multi_cleanup(loop->multi); /* closes the idle connections through loop_close_socket */
     if (loop->share)
         curl_share_cleanup(loop->share);
     if (loop->cookie_share)
         curl_share_cleanup(loop->cookie_share);
+}
+
+/* Of a multi that is broken. */
+static void close_sockets(const struct net_loop *loop)
+{
+    for (size_t fd = 0; fd < loop->socket_count; fd++)
+        if (loop->sockets[fd].ours)
+            close((int)fd);
+}
+
+void net_loop_close(struct net_loop *loop)
+{
+    if (!loop)
+        return;
+    handle_pool_close(loop);
+    if (loop->broken)
+        close_sockets(loop);
+    else
+        close_multi(loop);
     if (loop->epoll_fd >= 0)
         close(loop->epoll_fd);
     if (loop->wake_fd >= 0)

@@ -129,6 +129,7 @@ struct net_loop {
     bool acted;                   /* libcurl has been called since its messages were read */
     bool in_curl;                 /* a call of libcurl that may call us back is under way */
     int acting;                   /* the socket that call is about, or CURL_SOCKET_TIMEOUT */
+    CURLMcode broken;             /* what the multi has failed with: it is not called any more */
     struct socket_entry *sockets; /* by descriptor */
     size_t socket_count;
     struct timer_heap timers;
@@ -186,6 +187,8 @@ void transfer_release(struct transfer *t);
 curl_socket_t loop_open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *address);
 int loop_close_socket(void *user, curl_socket_t fd);
 void loop_defer(struct net_loop *loop, struct transfer *t);
+/* Notes what a call of the multi has answered. */
+void loop_check(struct net_loop *loop, CURLMcode code);
 /* Resumes `t` once when fd is readable. False: it cannot be waited for, or somebody does. */
 bool loop_watch(struct net_loop *loop, int fd, struct transfer *t);
 void loop_unwatch(struct net_loop *loop, int fd);

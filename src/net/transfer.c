@@ -124,13 +124,22 @@ void transfer_stop_clock(struct transfer *t)
     arm(t);
 }
 
+/* It tells its sockets anew, and says so when it has no memory for that: the multi is broken. */
+static CURLcode pause_at_libcurl(struct transfer *t, int what)
+{
+    CURLcode code = curl_easy_pause(t->easy, what);
+    if (code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_OUT_OF_MEMORY)
+        loop_check(t->loop, CURLM_OUT_OF_MEMORY);
+    return code;
+}
+
 /* Does what the owner wished, once there is something to stop. */
 static void stop_reading(struct transfer *t)
 {
-    if (!t->want_paused || t->paused || t->phase != PHASE_BODY || t->dead)
+    if (!t->want_paused || t->paused || t->phase != PHASE_BODY || t->dead || t->loop->broken)
         return;
     t->paused = true;
-    curl_easy_pause(t->easy, CURLPAUSE_RECV);
+    pause_at_libcurl(t, CURLPAUSE_RECV);
     transfer_stop_clock(t);
 }
 
@@ -143,7 +152,7 @@ static void read_on(struct transfer *t)
         arm(t);
     }
     t->loop->in_curl = true;
-    CURLcode code = curl_easy_pause(t->easy, CURLPAUSE_CONT);
+    CURLcode code = pause_at_libcurl(t, CURLPAUSE_CONT);
     t->loop->in_curl = false;
     t->loop->acted = true;
     if (code)
@@ -386,16 +395,17 @@ static void judge(struct transfer *t, CURLcode code, struct transfer_result *r)
 void transfer_release(struct transfer *t)
 {
     struct net_loop *loop = t->loop;
-    if (t->added) {
+    if (t->added && !loop->broken) {
         t->added = false;
-        curl_multi_remove_handle(loop->multi, t->easy);
+        loop_check(loop, curl_multi_remove_handle(loop->multi, t->easy));
     }
     transfer_stop_waiting(t);
     timer_set(&loop->timers, &t->timer, TIME_NEVER);
     link_remove(&t->deferred);
     t->ops = NULL;
     t->owner = NULL;
-    handle_give_back(t);
+    if (!t->added)
+        handle_give_back(t);
 }
 
 /* The transfer goes back first, so that what the owner starts next finds a warm handle. */
@@ -528,8 +538,10 @@ void transfer_cancel(struct transfer *t)
 
 static void add_to_multi(struct transfer *t)
 {
-    t->added = curl_multi_add_handle(t->loop->multi, t->easy) == CURLM_OK;
-    if (t->added)
+    CURLMcode code = curl_multi_add_handle(t->loop->multi, t->easy);
+    t->added = true; /* or half so, when it fails */
+    loop_check(t->loop, code);
+    if (!code)
         return;
     t->loop->acted = true;
     transfer_finish(t, CURLE_OUT_OF_MEMORY);
@@ -539,6 +551,8 @@ void transfer_run_deferred(struct transfer *t)
 {
     if (t->dead)
         transfer_release(t);
+    else if (t->loop->broken)
+        return; /* to be cancelled */
     else if (!t->added)
         add_to_multi(t);
     else if (t->want_paused)

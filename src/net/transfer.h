@@ -108,6 +108,9 @@ void net_loop_close(struct net_loop *loop); /* takes NULL; cancels what is under
 /* Waits until `until` (clock.h; 0 = only look) for sockets, timers or net_loop_wake, and runs
  * callbacks. */
 void net_loop_wait(struct net_loop *loop, uint64_t until);
+/* OK, or NOMEM with the reason: libcurl has lost its books, and nothing moves any more. What is
+ * under way can only be cancelled. */
+status net_loop_state(const struct net_loop *loop, error *err);
 /* The one call that other threads may make. */
 void net_loop_wake(struct net_loop *loop);
 
