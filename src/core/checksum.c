@@ -186,6 +186,7 @@ bool checksum_list_strongest(const char *list, struct checksum *out)
 
 struct checksum_state {
     enum checksum_kind kind;
+    bool lost;         /* out of memory: what is added goes nowhere */
     uint32_t crc;      /* CHECKSUM_CRC32C: so far */
     EVP_MD_CTX *bytes; /* the others: what has been added */
     EVP_MD_CTX *spare; /* a copy is ended here, since ending it uses it up */
@@ -227,25 +228,25 @@ struct checksum_state *checksum_copy(const struct checksum_state *s)
     if (!copy)
         return NULL;
     copy->crc = s->crc;
-    if (s->bytes && !EVP_MD_CTX_copy_ex(copy->bytes, s->bytes)) {
+    if (s->lost || (s->bytes && !EVP_MD_CTX_copy_ex(copy->bytes, s->bytes))) {
         checksum_free(copy);
         return NULL;
     }
     return copy;
 }
 
-void checksum_restart(struct checksum_state *s)
+bool checksum_restart(struct checksum_state *s)
 {
     s->crc = 0;
-    if (s->bytes)
-        EVP_DigestInit_ex(s->bytes, NULL, NULL);
+    s->lost = s->bytes && !EVP_DigestInit_ex(s->bytes, NULL, NULL);
+    return !s->lost;
 }
 
 void checksum_add(struct checksum_state *s, const void *data, size_t size)
 {
     if (!s->bytes)
         s->crc = crc32c_add(s->crc, data, size);
-    else if (size)
+    else if (size && !s->lost)
         EVP_DigestUpdate(s->bytes, data, size);
 }
 
@@ -254,7 +255,7 @@ void checksum_value(const struct checksum_state *s, struct checksum *out)
 {
     *out = (struct checksum){.kind = s->kind};
     if (s->bytes) {
-        if (!EVP_MD_CTX_copy_ex(s->spare, s->bytes) ||
+        if (s->lost || !EVP_MD_CTX_copy_ex(s->spare, s->bytes) ||
             !EVP_DigestFinal_ex(s->spare, out->value, NULL))
             memset(out->value, 0, sizeof out->value);
         return;

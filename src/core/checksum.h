@@ -65,7 +65,8 @@ struct checksum_state;
 struct checksum_state *checksum_start(enum checksum_kind kind);
 /* A state of the same bytes; NULL likewise. */
 struct checksum_state *checksum_copy(const struct checksum_state *s);
-void checksum_restart(struct checksum_state *s); /* no bytes yet */
+/* No bytes yet. False: out of memory; it vouches for nothing until a restart succeeds. */
+bool checksum_restart(struct checksum_state *s);
 void checksum_add(struct checksum_state *s, const void *data, size_t size);
 /* What it is up to here; bytes may still be added. */
 void checksum_value(const struct checksum_state *s, struct checksum *out);

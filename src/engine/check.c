@@ -9,16 +9,12 @@
 static status restart(struct body_check *c, error *err)
 {
     c->at = 0;
-    if (c->state) {
-        checksum_restart(c->state);
-        return OK;
-    }
-    c->state = checksum_start(c->wanted.kind);
-    return c->state ? OK
-                    : fail(err, WEIR_NOMEM,
-                           "%s cannot be calculated: out of memory, or OpenSSL "
-                           "was set up without it",
-                           checksum_name(c->wanted.kind));
+    bool ready =
+        c->state ? checksum_restart(c->state) : (c->state = checksum_start(c->wanted.kind)) != NULL;
+    return ready ? OK
+                 : fail(err, WEIR_NOMEM,
+                        "%s cannot be calculated: out of memory, or OpenSSL was set up without it",
+                        checksum_name(c->wanted.kind));
 }
 
 status check_open(struct body_check *c, const char *digests, error *err)

@@ -94,18 +94,19 @@ status upload_open(struct upload *u, const struct job *job, error *err)
     return st;
 }
 
-static void restart_sums(struct upload *u)
+static status restart_sums(struct upload *u, error *err)
 {
-    for (size_t i = 0; i < CHECKSUM_KINDS; i++)
-        if (u->sums[i])
-            checksum_restart(u->sums[i]);
     u->summed = 0;
+    for (size_t i = 0; i < CHECKSUM_KINDS; i++)
+        if (u->sums[i] && !checksum_restart(u->sums[i]))
+            return fail(err, WEIR_NOMEM, "out of memory for checksums");
+    return OK;
 }
 
 status upload_look_again(struct upload *u, error *err)
 {
-    restart_sums(u);
-    return u->is_file ? look_at(u, err) : OK;
+    status st = restart_sums(u, err);
+    return st || !u->is_file ? st : look_at(u, err);
 }
 
 void upload_close(struct upload *u)
@@ -135,7 +136,7 @@ status upload_rewind(struct upload *u, error *err)
     status st =
         u->source && u->source->rewind ? u->source->rewind(u->source->user, &own) : WEIR_INPUT;
     if (!st)
-        restart_sums(u);
+        st = restart_sums(u, &own);
     u->consumed = st != OK;
     if (st && own.message[0])
         return fail(err, st, "%s: %s", u->name, own.message);
