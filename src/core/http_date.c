@@ -48,6 +48,9 @@ bool imf_fixdate(const char *text, int64_t *out)
     if (day < 1 || day > 31 || month < 1 || year < 1 || hour < 0 || hour > 23 || minute < 0 ||
         minute > 59 || second < 0 || second > 60)
         return false;
-    *out = days_since_epoch(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+    int64_t days = days_since_epoch(year, month, day);
+    if (days >= days_since_epoch(year + month / 12, month % 12 + 1, 1))
+        return false; /* the month is shorter */
+    *out = days * 86400 + hour * 3600 + minute * 60 + second;
     return true;
 }

@@ -191,10 +191,14 @@ static status read_number(int64_t *out, struct span value)
     return OK;
 }
 
+/* As it stands: none has bytes that would have been escaped. */
 static status read_boot_id(char out[40], struct span value)
 {
     if (value.n >= 40)
         return WEIR_RECORD;
+    for (size_t i = 0; i < value.n; i++)
+        if ((unsigned char)value.p[i] <= ' ' || strchr("\"\\\x7f", value.p[i]))
+            return WEIR_RECORD;
     memset(out, 0, 40);
     memcpy(out, value.p, value.n);
     return OK;

@@ -123,6 +123,7 @@ static void damaged_texts_are_refused(void **state)
         "weir 1\nurl\ta\\u1234\n",
         "weir 1\n\n",
         "weir 1\nboot_id\t0123456789012345678901234567890123456789\n",
+        "weir 1\nboot_id\tof \"somebody\"\n",
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct provenance p = {.size = 4711};
@@ -210,6 +211,7 @@ static void only_strong_validators_vouch(void **state)
         {NULL, "Wed, 28 Feb 2024 23:59:59 GMT", "Thu, 29 Feb 2024 00:00:00 GMT",
          "Wed, 28 Feb 2024 23:59:59 GMT"},
         {NULL, "Thu, 29 Feb 2024 23:59:59 GMT", "Thu, 29 Feb 2024 23:59:59 GMT", NULL},
+        {NULL, "Wed, 29 Feb 2023 23:59:59 GMT", "Sun, 05 Nov 2023 00:00:00 GMT", NULL},
         {"W/\"abc\"", LM, "Mon, 07 Nov 1994 00:00:00 GMT", LM},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
