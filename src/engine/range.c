@@ -77,6 +77,8 @@ static bool part_fits(const struct range_wanted *wanted, const struct range_answ
         return false;
     if (wanted->size >= 0 && r->size >= 0 && r->size != wanted->size)
         return false;
+    if (wanted->size >= 0 && r->last >= wanted->size) /* where it does not say its total */
+        return false;
     if (answer->content_length >= 0 && answer->content_length != r->last - r->first + 1)
         return false;
     /* If-Range should have seen to this; a server that ignores it must not mix two versions. */
