@@ -129,7 +129,8 @@ static char *take_text(struct row *row, int column)
 static struct span take_bytes(struct row *row, int column)
 {
     size_t n = (size_t)sqlite3_column_bytes(row->stmt, row->first + column);
-    return (struct span){take_text(row, column), n};
+    const char *p = take_text(row, column);
+    return (struct span){p, p ? n : 0};
 }
 
 static int64_t take_number(const struct row *row, int column, int64_t absent)
@@ -166,6 +167,21 @@ bool journal_class_named(const char *word, status *out)
     return false;
 }
 
+/* Is it what its readers walk through, TEXT NUL TEXT NUL ... in groups, ended by one more NUL?
+ * Somebody else may have written to the file. */
+static bool is_list(struct span s, size_t group)
+{
+    size_t texts = 0;
+    if (s.n == 0)
+        return true;
+    if (s.n < 2 || s.p[s.n - 1] != '\0' || s.p[s.n - 2] != '\0')
+        return false;
+    for (const char *p = s.p, *end = s.p + s.n - 1; p < end; p += strlen(p) + 1, texts++)
+        if (!*p && texts % group == 0)
+            return false; /* ended before its end */
+    return texts > 0 && texts % group == 0;
+}
+
 static bool fill(struct journal_entry *e, struct row *row)
 {
     e->url = take_text(row, URL);
@@ -191,7 +207,8 @@ static bool fill(struct journal_entry *e, struct row *row)
     e->mirrors = take_bytes(row, MIRRORS);
     e->digests = take_bytes(row, DIGESTS);
     e->extra = take_bytes(row, EXTRA);
-    return sound;
+    return sound && is_list(e->mirrors, 1) && is_list(e->extra, 2) &&
+           (!e->digests.n || e->digests.p[e->digests.n - 1] == '\0');
 }
 
 /* The column's bytes are asked for as take_text will do it: a number that stands where a text

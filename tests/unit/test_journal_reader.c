@@ -1,4 +1,6 @@
 /* Reading a journal as a whole: what counts is the latest state of each record, at one moment. */
+#include <sqlite3.h>
+
 #include "journal_fixture.h"
 
 static struct journal_reader *open_reader(const struct folder *f)
@@ -196,6 +198,40 @@ static void what_is_no_journal_is_refused(void **state)
     free(bytes);
 }
 
+/* Lists that do not end where they say would be read beyond their end. */
+static void row_that_another_program_wrote_is_refused(void **state)
+{
+    static const char *const damages[] = {
+        "mirrors = x'687474703a2f2f682f78'",
+        "mirrors = 'http://h/x'",
+        "extra = x'630076'",
+        "extra = x'63007600'",
+        "extra = x'630000'",
+        "digests = x'6d6435'",
+        "state = 'done?'",
+    };
+    const struct folder *f = *state;
+    for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
+        struct journal *j = open_journal(f);
+        put_entry(j, failed_entry((int)i, WEIR_TIMEOUT, 0));
+        commit(j);
+        journal_close(j);
+        char sql[160];
+        snprintf(sql, sizeof sql, "UPDATE record SET %s WHERE state = 'failed'", damages[i]);
+        sqlite3 *db;
+        assert_int_equal(sqlite3_open(f->journal, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        sqlite3_close(db);
+        struct journal_entry e;
+        error err;
+        j = open_journal(f);
+        struct journal_entry wanted = failed_entry((int)i, WEIR_TIMEOUT, 0);
+        assert_int_equal(journal_find(j, wanted.url, wanted.name, &e, &err), WEIR_CONFIG);
+        journal_close(j);
+        unlink(f->journal);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
 
 int main(void)
@@ -208,6 +244,7 @@ int main(void)
         TEST(records_of_a_state_come_in_the_order_of_their_ends),
         TEST(reading_leaves_one_file),
         TEST(what_is_no_journal_is_refused),
+        TEST(row_that_another_program_wrote_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
