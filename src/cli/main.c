@@ -40,6 +40,16 @@ static void open_standard_files(void)
         close(fd);
 }
 
+/* A file beyond "ulimit -f" is an error of the write, which is told, and not our end. Blocked and
+ * not ignored: commands that we start are asked as usual. */
+static void outlive_file_size_limit(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static void print_error(const char *message)
 {
     struct screen *screen = screen_new(2);
@@ -147,6 +157,7 @@ int main(int argc, char **argv)
     struct arguments arguments;
     char message[USAGE_MAX];
     open_standard_files();
+    outlive_file_size_limit();
     choose_locale();
     signal(SIGPIPE, SIG_IGN);
     int code = arguments_parse(&arguments, argc, argv, message)

@@ -8,9 +8,14 @@
 #define WEIR_CORE_THREAD_H
 
 #include <pthread.h>
+#include <signal.h>
 
-/* pthread_create with all signals blocked: they belong to the program, and a write to a closed
- * socket or pipe is an error here, never a signal. 0 or errno. */
+/* Blocks the signals that others send: they belong to the program. Those that tell of a fault of
+ * this thread's own stay, so that a program's crash handler is asked. */
+int thread_block_signals(sigset_t *before);
+
+/* pthread_create with signals blocked: a write to a closed socket or pipe is an error here, never a
+ * signal. 0 or errno. */
 int thread_start(pthread_t *out, void *(*run)(void *arg), void *arg);
 
 #endif

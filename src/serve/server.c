@@ -20,6 +20,7 @@
 #include "core/clock.h"
 #include "core/fs.h"
 #include "core/reader.h"
+#include "core/thread.h"
 #include "serve/access_log.h"
 #include "serve/exchange.h"
 #include "serve/tls_files.h"
@@ -316,9 +317,8 @@ static status start_parts(struct weir_server *s, error *err)
 /* The daemon's threads shall take no signals. */
 static status start_daemon_quietly(struct weir_server *s, error *err)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    sigset_t before;
+    thread_block_signals(&before);
     s->daemon = start_daemon(s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     s->listener.fd = -1; /* the daemon's, also where it has failed */
