@@ -105,6 +105,9 @@ printf '%-12s %12s %8s %8s %8s\n' target runs seconds corpus crashes
 export WEIR_BUILD_DIR="$build"
 printf '%s\n' "$@" | xargs -P "$jobs" -n 1 sh "$0" --one "$seconds"
 
+cat "$build"/tests/fuzz/*.row | python3 -B "$source/tests/scores.py" --keep fuzz "" \
+    target runs seconds corpus crashes
+
 bad=
 for name; do
     row=$build/tests/fuzz/$name.row
