@@ -1,10 +1,9 @@
 /* A library for LD_PRELOAD: the N-th call of a kind fails, or ends the process as kill -9 would.
  *
- *   FAULT_CALL=KIND:N:WHAT[:MORE]   WHAT: an error number, or "kill" (before the call) or "killed"
- *                                   (right after it); MORE: how many calls from there on (1; 0 =
- * all) FAULT_PATH=TEXT                 only calls whose file has TEXT in its name count
- *   FAULT_ALLOC=N[:MORE]            the N-th allocation gives NULL
- *   FAULT_OWN=1                     only those count that the program itself asks for, no library
+ *   FAULT_CALL=KIND:N:WHAT[:MORE]   WHAT: an error number, "kill" (before the call), "killed"
+ *                                   (right after it), or "gone": FAULT_FOLDER is removed before
+ *                                   it; MORE: how many calls from there on (1; 0 = all)
+ *   FAULT_PATH=TEXT                 only calls whose file has TEXT in its name count
  *   FAULT_COUNT=FILE                at the end of the process: a line "KIND NUMBER" for each
  *
  * Kinds are what the calls are for, since one thing can be done by many calls: see KINDS. Only what
@@ -13,12 +12,11 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,13 +42,11 @@ static const char *const kind_names[] = {
 #undef X
 };
 
-enum { KILL_BEFORE = -1, KILL_AFTER = -2 };
+enum { KILL_BEFORE = -1, KILL_AFTER = -2, FOLDER_GONE = -3 };
 
-static atomic_long counts[KIND_COUNT], allocations;
+static atomic_long counts[KIND_COUNT];
 static int bad_kind = -1, bad_what;
 static long bad_first, bad_last;
-static long alloc_first, alloc_last;
-static bool ready;
 static const char *only;
 
 static long last_of(long first, const char *more)
@@ -62,7 +58,7 @@ static long last_of(long first, const char *more)
 __attribute__((constructor)) static void begin(void)
 {
     char kind[16] = "", what[16] = "";
-    const char *text = getenv("FAULT_CALL"), *alloc = getenv("FAULT_ALLOC");
+    const char *text = getenv("FAULT_CALL");
     char more[16] = "1";
     if (text &&
         sscanf(text, "%15[a-z]:%ld:%15[a-z0-9]:%15[0-9]", kind, &bad_first, what, more) >= 3) {
@@ -71,31 +67,22 @@ __attribute__((constructor)) static void begin(void)
                 bad_kind = i;
         bad_what = strcmp(what, "kill") == 0     ? KILL_BEFORE
                    : strcmp(what, "killed") == 0 ? KILL_AFTER
+                   : strcmp(what, "gone") == 0   ? FOLDER_GONE
                                                  : (int)strtol(what, NULL, 10);
         bad_last = last_of(bad_first, more);
     }
-    if (alloc) {
-        char *end;
-        long first = strtol(alloc, &end, 10);
-        alloc_last = last_of(first, *end == ':' ? end + 1 : NULL);
-        alloc_first = first;
-    }
     only = getenv("FAULT_PATH");
-    ready = true;
 }
 
 __attribute__((destructor)) static void end(void)
 {
     const char *path = getenv("FAULT_COUNT");
     bad_kind = -1;
-    alloc_first = 0;
-    long total = atomic_load(&allocations);
     FILE *out = path ? fopen(path, "w") : NULL;
     if (!out)
         return;
     for (int i = 0; i < KIND_COUNT; i++)
         fprintf(out, "%s %ld\n", kind_names[i], atomic_load(&counts[i]));
-    fprintf(out, "alloc %ld\n", total);
     fclose(out);
 }
 
@@ -122,6 +109,14 @@ static bool meant(int fd, const char *name)
     return strstr(path, only) != NULL;
 }
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
 /* true: it fails, errno says how. */
 static bool fails(enum kind kind, int fd, const char *name)
 {
@@ -134,6 +129,10 @@ static bool fails(enum kind kind, int fd, const char *name)
         die();
     if (bad_what == KILL_AFTER)
         return false;
+    if (bad_what == FOLDER_GONE) {
+        nftw(getenv("FAULT_FOLDER"), remove_one, 8, FTW_DEPTH | FTW_PHYS);
+        return false;
+    }
     errno = bad_what;
     return true;
 }
@@ -265,73 +264,3 @@ long syscall(long number, ...)
         passed(KIND_open, (int)a[0], (const char *)a[1]);
     return result;
 }
-
-/* ---- memory ---- */
-
-#ifdef FAULT_MEMORY
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-void *__libc_memalign(size_t align, size_t n);
-
-static const char *own_from, *own_to; /* the code of the program itself; FAULT_OWN */
-
-static int find_program(struct dl_phdr_info *info, size_t size, void *unused)
-{
-    (void)size;
-    (void)unused;
-    for (int i = 0; i < info->dlpi_phnum; i++)
-        if (info->dlpi_phdr[i].p_type == PT_LOAD && (info->dlpi_phdr[i].p_flags & PF_X)) {
-            own_from = (const char *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-            own_to = own_from + info->dlpi_phdr[i].p_memsz;
-        }
-    return 1; /* the first one is the program */
-}
-
-__attribute__((constructor)) static void begin_memory(void)
-{
-    if (getenv("FAULT_OWN"))
-        dl_iterate_phdr(find_program, NULL);
-}
-
-static bool no_memory(const void *caller)
-{
-    const char *from = caller;
-    if (!ready || (own_to && (from < own_from || from >= own_to)))
-        return false;
-    long n = atomic_fetch_add(&allocations, 1) + 1;
-    if (alloc_first == 0 || n < alloc_first || n > alloc_last)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-void *malloc(size_t n)
-{
-    return no_memory(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
-}
-
-void *calloc(size_t n, size_t size)
-{
-    return no_memory(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
-}
-
-void *realloc(void *p, size_t n)
-{
-    return no_memory(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
-}
-
-void *aligned_alloc(size_t align, size_t n)
-{
-    return no_memory(__builtin_return_address(0)) ? NULL : __libc_memalign(align, n);
-}
-
-int posix_memalign(void **out, size_t align, size_t n)
-{
-    void *p = no_memory(__builtin_return_address(0)) ? NULL : __libc_memalign(align, n);
-    if (!p)
-        return ENOMEM;
-    *out = p;
-    return 0;
-}
-#endif

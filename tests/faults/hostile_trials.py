@@ -24,8 +24,8 @@ NAMES = ["../evil", "../../evil", "/evil", "a/../../evil", "..", ".", "./../evil
          "|id", "`id`", "$(id)", "con", "nul.txt", "a:b", "*", "?", "'", '"', "\u00e9", "e\u0301",
          "\ufeffx", "..;/evil", "...", "a/..", "a/.", "/", "//evil", "///",
          "\u2025/evil", "\uff0e\uff0e/evil"]
-FORMATS = ("urls", "tsv", "csv", "jsonl", "sums", "aria2", "metalink", "disposition", "output",
-           "bytes", "template")
+FORMATS = ("urls", "tsv", "csv", "jsonl", "sums", "aria2", "metalink", "pattern", "disposition",
+           "output", "bytes", "template")
 
 
 class Yard:
@@ -59,6 +59,9 @@ def listing(form, rows):
     if form == "urls":
         return "".join(f"{url}/{urllib.parse.quote(name)}\n{url}/{name}\n" for url, name in rows
                        if "\n" not in name)
+    if form == "pattern":
+        return "".join(f"{url}/{{{urllib.parse.quote(name)},{{1..2}}}}\n{url}/{{{name},z}}\n"
+                       f"{url}/{urllib.parse.quote(name)}{{01..03}}\n" for url, name in rows)
     if form == "tsv":
         return "url\tname\n" + "".join(f"{url}\t{name}\n" for url, name in rows)
     if form == "csv":

@@ -203,6 +203,7 @@ STATUSES = [
     F("retry-after-with-200", field("Retry-After: 3600"), OK),
 ]
 
+NO_URL = ("redirect", "policy", "input", "http")
 REDIRECTS = [
     F("redirect-to-itself", "loop=1", "redirect"),
     F("redirect-without-location", "redirect=", "redirect"),
@@ -224,11 +225,9 @@ REDIRECTS = [
     F("redirect-to-link-local", "redirect=http://169.254.169.254/latest/", "policy"),
     F("redirect-to-mapped-link-local", "redirect=http://[::ffff:169.254.169.254]/", "policy"),
     F("redirect-to-decimal-link-local", "redirect=http://2852039166/", "policy"),
-    F("redirect-without-host", "redirect=http:///x", ("redirect", "policy", "input", "http")),
-    F("redirect-to-open-bracket", "redirect=http://[::1/x",
-      ("redirect", "policy", "input", "http")),
-    F("redirect-to-port-99999", "redirect=http://127.0.0.1:99999/x",
-      ("redirect", "policy", "input", "http")),
+    F("redirect-without-host", "redirect=http:///x", NO_URL),
+    F("redirect-to-open-bracket", "redirect=http://[::1/x", NO_URL),
+    F("redirect-to-port-99999", "redirect=http://127.0.0.1:99999/x", NO_URL),
     F("redirect-to-closed-port", "redirect=http://127.0.0.1:1/x", "connect"),
     F("redirect-to-nobody", "redirect=http://nobody.invalid/x", "dns"),
     F("redirect-with-line-break", "redirect=" + raw("/x\r\nX-Injected: 1"), ("http", "redirect")),
@@ -242,8 +241,14 @@ REDIRECTS = [
     F("redirect-then-cut", "redirect={same}&first=1", OK),
 ]
 
-# what has been put out cannot be taken back; what has not is of the new body
-TAKEN = ("checksum", OK)
+
+def changed(name, query, **more):
+    """Another body is there for the rest, and the new one is right. What a filter has put out cannot
+    be taken back; what it has not is of the new body."""
+    return F(name, "cut=50000&cutn=1&" + query, OK, version=1,
+             by_mode={"filter": ("checksum", OK)}, **more)
+
+
 RANGES = [
     F("range-ignored", "norange=1", OK),
     F("range-416-right-size", "bad416={size}", OK),
@@ -268,16 +273,11 @@ RANGES = [
     F("etag-none", "etag=none", OK),
     F("etag-weak", "etag=weak", OK),
     F("validators-none", "etag=none&lm=none", OK),
-    F("changed-on-the-way", "cut=50000&cutn=1&change=1", OK, version=1,
-      by_mode={"filter": TAKEN}),
-    F("changed-and-longer", "cut=50000&cutn=1&change=1&grow=700", OK, version=1,
-      modes=("filter",), by_mode={"filter": TAKEN}),
-    F("changed-without-range", "cut=50000&cutn=1&change=1&norange=1", OK, version=1,
-      by_mode={"filter": TAKEN}),
-    F("changed-without-validators", "cut=50000&cutn=1&change=1&etag=none&lm=none", OK, version=1,
-      by_mode={"filter": TAKEN}),
-    F("another-etag-for-the-rest", "cut=50000&cutn=1&etag=change", OK, version=1,
-      by_mode={"filter": TAKEN}),
+    changed("changed-on-the-way", "change=1"),
+    changed("changed-and-longer", "change=1&grow=700", modes=("filter",)),
+    changed("changed-without-range", "change=1&norange=1"),
+    changed("changed-without-validators", "change=1&etag=none&lm=none"),
+    changed("another-etag-for-the-rest", "etag=change"),
 ]
 
 CODINGS = [
@@ -293,6 +293,13 @@ CODINGS = [
     F("gzip-cut-twice", "gzip=1&cut=5000&cutn=2", OK, packed=True, modes=("fresh", "filter")),
 ]
 
+
+def behind(name, query, tail, outcome=OK, modes=ONE):
+    """Something stands behind the body, where the next answer on this connection would be."""
+    return F(name, query + "tail=" + raw(tail), outcome, args=("-j", "1"), modes=modes)
+
+
+ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"
 ENDS = [
     F("cut-at-0", "cut=0", "truncated"),
     F("cut-at-1", "cut=1", "truncated"),
@@ -320,19 +327,11 @@ ENDS = [
       args=("-s", "http.timeout=400ms"), modes=("fresh", "resume", "filter")),
     F("close-not-announced", "close=1", OK),
     F("keep-alive-announced-and-closed", "close=1&" + field("Connection: keep-alive"), OK),
-    F("garbage-behind-the-body", "tail=" + raw("\0\xff garbage \r\n\r\n"), OK, args=("-j", "1"),
-      modes=ONE),
-    F("garbage-behind-the-chunks", "chunked=1&tail=" + raw("garbage \r\n\r\n"), OK,
-      args=("-j", "1"),
-      modes=ONE),
-    F("answer-behind-the-body", "tail=" + raw(
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"), OK, args=("-j", "1"),
-      modes=ONE),
-    F("answer-behind-the-chunks", "chunked=1&tail=" + raw(
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"), OK, args=("-j", "1"),
-      modes=ONE),
-    F("answer-behind-204", "status=204&tail=" + raw(
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfalse"), "http", args=("-j", "1")),
+    behind("garbage-behind-the-body", "", "\0\xff garbage \r\n\r\n"),
+    behind("garbage-behind-the-chunks", "chunked=1&", "garbage \r\n\r\n"),
+    behind("answer-behind-the-body", "", ANSWER),
+    behind("answer-behind-the-chunks", "chunked=1&", ANSWER),
+    behind("answer-behind-204", "status=204&", ANSWER, "http", ALL),
 ]
 
 FAULTS = [*LENGTHS, *CHUNKS, *HEADS, *STATUSES, *REDIRECTS, *RANGES, *CODINGS, *ENDS]

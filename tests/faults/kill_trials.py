@@ -3,20 +3,17 @@ import functools
 import os
 import time
 
-from disk_trials import SHIM, count
+from disk_trials import SHIM
 from trial_lab import hard
-from workloads import NAMES, Workload
+from workloads import NAMES, Workload, counted
 
-KINDS = ("sync", "rename", "unlink", "truncate", "xattr", "write", "open", "mkdir")
-MOST = {"write": 40, "open": 30}  # of these not each in the long form: they are many and alike
+KINDS = ("sync", "rename", "unlink", "truncate", "xattr", "write", "open", "mkdir", "allocate")
+AT_RANDOM = 1000
 
 
 def at_call(lab, workload, kind, how, turn):
     """Killed at one call, and the next run at the same one again; then it converges."""
     work = Workload(lab, workload)
-    calls = count(lab, work, lab.folder).get(kind, 0)
-    if turn > calls:
-        return
     command, *args = work.arguments()
     for n in (turn, max(1, turn // 2)):
         code, rows = lab.killed(command, *args, env=lab.preload(
@@ -42,12 +39,12 @@ def at_random(lab, workload):
 
 
 def trials(plan):
-    calls = {"sync": 24, "rename": 44, "unlink": 44, "truncate": 8, "xattr": 44, "mkdir": 6,
-             **MOST}
-    each = [(f"{workload}/{kind}-{turn}-{how}", functools.partial(
-        at_call, workload=workload, kind=kind, how=how, turn=turn))
-        for workload in NAMES for kind in KINDS for turn in range(1, calls[kind] + 1)
-        for how in ("kill", "killed")]
+    each = []
+    for workload in NAMES:
+        calls = counted(workload, SHIM, FAULT_PATH="{folder}")
+        each += [(f"{workload}/{kind}-{turn}-{how}", functools.partial(
+            at_call, workload=workload, kind=kind, how=how, turn=turn))
+            for kind in KINDS for turn in range(1, calls[kind] + 1) for how in ("kill", "killed")]
     yield from plan.some(each, 24)
     yield from plan.some(((f"{NAMES[i % 3]}/random-{i}", functools.partial(
-        at_random, workload=NAMES[i % 3])) for i in range(1000)), 30)
+        at_random, workload=NAMES[i % 3])) for i in range(AT_RANDOM)), 30)

@@ -17,6 +17,8 @@ import time
 import traceback
 
 import harness
+import scores
+from clauses import print_clauses
 from fault_rows import ROWS
 from trial_lab import Lab
 
@@ -24,8 +26,8 @@ from trial_lab import Lab
 class Plan:
     """What a row may ask for."""
 
-    def __init__(self, options):
-        self.long, self.seed, self.only = options.long, options.seed, options.only
+    def __init__(self, seed, long_form, only=None):
+        self.seed, self.long, self.only = seed, long_form, only
 
     def some(self, things, short):
         """All of them in the long form, a sample by the seed in the short one."""
@@ -61,10 +63,20 @@ class Table:
     def add(self, row, trials, violations, seconds):
         self.lines.append((row, trials, violations, seconds))
 
+    def leave(self):
+        """For the scoreboard, unless only some trials were chosen."""
+        if self.options.only:
+            return
+        scores.leave("faults", "long" if self.options.long else "short",
+                     ("row", "trials", "violations", "seed"),
+                     [(row, trials, violations, self.options.seed)
+                      for row, trials, violations, _ in self.lines], keep=True)
+
     def print(self):
         print(f"\n{'row':<10} {'trials':>7} {'violations':>10} {'seconds':>8}  seed")
         for row, trials, violations, seconds in self.lines:
             print(f"{row:<10} {trials:>7} {violations:>10} {seconds:>8.1f}  {self.options.seed}")
+        self.leave()
         total = [sum(line[i] for line in self.lines) for i in (1, 2, 3)]
         print(f"{'all':<10} {total[0]:>7} {total[1]:>10} {total[2]:>8.1f}  {self.options.seed}")
         return total[1]
@@ -116,6 +128,8 @@ def main():
     reader.add_argument("--seed", type=int, default=1)
     reader.add_argument("--jobs", type=int, default=2 * (os.cpu_count() or 1))
     reader.add_argument("--only", help="ROW/NAME, where * stands for anything")
+    reader.add_argument("--clauses", action="store_true",
+                        help="what was promised to be tried, with the number of trials; runs none")
     reader.add_argument("-v", "--verbose", action="store_true")
     reader.add_argument("rows", nargs="*", metavar="ROW",
                         help="; ".join(f"{row.name}: {row.help}" for row in ROWS))
@@ -128,7 +142,10 @@ def main():
     if options.only:
         wanted = [name for name in wanted
                   if fnmatch.fnmatchcase(name, options.only.split("/")[0])]
-    plan, table, trials = Plan(options), Table(options), 0
+    if options.clauses:
+        return 0 if print_clauses(ROWS, *(Plan(options.seed, form) for form in (False, True))) \
+            else 1
+    plan, table, trials = Plan(options.seed, options.long, options.only), Table(options), 0
     for row in ROWS:
         if row.plain and harness.SANITIZE:
             print(f"{row.name}: only in a build without sanitizers", flush=True)

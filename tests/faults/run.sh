@@ -53,7 +53,7 @@ export WEIR_SANITIZE="$sanitize" WEIR_FAULTD="$build/tests/faults/faultd"
 export WEIR_FAULTBODY="$build/tests/faults/faultbody.so"
 export WEIR_FAULTSHIM="$build/tests/faults/faultshim.so"
 export WEIR_FAULTMEMORY="$build/tests/faults/faultmemory.so"
-export PYTHONPATH="$source/tests/system"
+export PYTHONPATH="$source/tests/system:$source/tests"
 export ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99 TSAN_OPTIONS=exitcode=99:halt_on_error=1
 export UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1
 # the one of the system, for which the distribution has the modules

@@ -4,7 +4,9 @@ What needs a network of its own runs in `unshare -n` (as root, or with -r in a u
 trial starts itself again there, with its servers, so that nothing outside is touched.
 """
 import functools
+import http.server
 import os
+import socket
 import ssl
 import subprocess
 import sys
@@ -14,7 +16,8 @@ import time
 import harness
 from h2_server import H2Server
 from harness import tool
-from trial_lab import OK, authority, certificate, code_of, hard, requests, set_faults
+from trial_lab import (OK, authority, certificate, code_of, hard, must, requests,
+                       set_faults)
 
 SIZE = 300_000
 
@@ -119,12 +122,17 @@ def tls(lab, pair, args, wanted, versions=None):
             fetch.run((OK,))
 
 
-def cut_handshake(lab, times, wanted):
+def trusted(lab):
+    """A server with a good certificate, and one file of it."""
     server = TlsServer(certificate("good"))
     lab.addCleanup(server.stop)
     seed = seeds(lab)
-    fetch = Fetch(lab, server.url(seed, SIZE, "", "f"), harness.body(seed, SIZE), "--ca-file",
-                  authority().ca)
+    return server, Fetch(lab, server.url(seed, SIZE, "", "f"), harness.body(seed, SIZE),
+                         "--ca-file", authority().ca)
+
+
+def cut_handshake(lab, times, wanted):
+    server, fetch = trusted(lab)
     server.cut_handshake = times
     fetch.run(wanted)
     server.cut_handshake = 0
@@ -133,11 +141,7 @@ def cut_handshake(lab, times, wanted):
 
 def swap(lab, other):
     """A part is there; the rest is to come from a server with another certificate."""
-    server = TlsServer(certificate("good"))
-    lab.addCleanup(server.stop)
-    seed = seeds(lab)
-    fetch = Fetch(lab, server.url(seed, SIZE, "", "f"), harness.body(seed, SIZE), "--ca-file",
-                  authority().ca)
+    server, fetch = trusted(lab)
     set_faults(server, "cut=100000")
     fetch.run(("truncated",))
     kept = len(lab.partial_files()["f.part"])
@@ -150,6 +154,20 @@ def swap(lab, other):
     hard(row["resumed_from"] == kept, f"I4: went on at {row['resumed_from']} instead of {kept}")
 
 
+def self_signed(lab):
+    """A certificate that vouches for itself, with the right name in it."""
+    cert, key = lab.path("self.pem"), lab.path("self.key")
+    must("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj",
+         "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", cert)
+    server = TlsServer((cert, key))
+    lab.addCleanup(server.stop)
+    seed = seeds(lab)
+    fetch = Fetch(lab, server.url(seed, SIZE, "", "f"), harness.body(seed, SIZE))
+    fetch.run(("tls",))
+    hard(not requests(server), "a request went out, over what cannot be trusted")
+    fetch.run((OK,), "--ca-file", cert)
+
+
 def name(lab, host, wanted):
     fetch = Fetch(lab, f"http://{host}/f", b"")
     fetch.run(wanted)
@@ -159,7 +177,7 @@ def name(lab, host, wanted):
 
 def inside(lab, what):
     """Starts this file again in a network namespace; what it prints is what went wrong."""
-    first = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    first = ["unshare", "-nm"] if os.geteuid() == 0 else ["unshare", "-rnm"]
     done = subprocess.run([tool(first[0]), first[1], sys.executable, "-B", __file__, what,
                            str(lab.chance.getrandbits(32)), lab.folder],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=200)
@@ -228,7 +246,121 @@ def down(lab):
     hard(row["resumed_from"] == kept, f"I4: went on at {row['resumed_from']} instead of {kept}")
 
 
-INSIDE = {"blackhole": blackhole, "unreachable": unreachable, "flaps": flaps, "down": down}
+class NameServer(threading.Thread):
+    """DNS by hand, for any name: `answer` says how. The network's only one."""
+    HEALTHY = "address"
+
+    def __init__(self, lab):
+        super().__init__(daemon=True)
+        self.answer, self.chance, self.asked = self.HEALTHY, lab.chance, 0
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 53))
+        must("mount", "--bind", lab.write("resolv.conf", "nameserver 127.0.0.1\n"
+                                          "options timeout:1 attempts:1\n"), "/etc/resolv.conf")
+        self.start()
+
+    def run(self):
+        while True:
+            query, sender = self.socket.recvfrom(2000)
+            self.asked += 1
+            reply = getattr(self, self.answer)(query)
+            if reply:
+                self.socket.sendto(reply, sender)
+
+    @staticmethod
+    def reply(query, code, records=()):
+        end = query.index(b"\0", 12) + 5
+        head = query[:2] + bytes((0x81, 0x80 | code, 0, 1, 0, len(records), 0, 0, 0, 0))
+        return head + query[12:end] + b"".join(records)
+
+    def address(self, query):
+        wants_a = query[query.index(b"\0", 12) + 1:][:2] == b"\0\1"
+        record = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + bytes((127, 0, 0, 1))
+        return self.reply(query, 0, [record] if wants_a else [])
+
+    def silence(self, query):
+        return None
+
+    def failure(self, query):
+        return self.reply(query, 2)
+
+    def nobody(self, query):
+        return self.reply(query, 3)
+
+    def nothing(self, query):
+        return self.reply(query, 0)
+
+    def refusal(self, query):
+        return self.reply(query, 5)
+
+    def garbage(self, query):
+        return query[:2] + self.chance.randbytes(60)
+
+    def cut(self, query):
+        return self.address(query)[:-2]
+
+    def endless(self, query):
+        """A name that goes on where it begins."""
+        return query[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + b"\xc0\x0c" + query[-4:] + \
+            b"\xc0\x0c\0\5\0\1\0\0\0\0\0\2\xc0\x0c"
+
+    def late(self, query):
+        return self.address(query) if self.asked > 4 else None
+
+
+def names_fail(lab):
+    """A name server that fails in each way, and then answers: each time the same command."""
+    server, names, seed = lab.faults(), NameServer(lab), seeds(lab)
+    url = server.url(seed, SIZE, "", "f").replace("127.0.0.1", "files.example")
+    fetch = Fetch(lab, url, harness.body(seed, SIZE), "-s", "http.connect_timeout=4s")
+    for answer in ("silence", "failure", "nobody", "nothing", "refusal", "garbage", "cut",
+                   "endless"):
+        names.answer = answer
+        fetch.run(("dns", "timeout"))
+    hard(not requests(server), "something was asked for, without an address")
+    names.answer, names.asked = "late", 0
+    fetch.run((OK,), "--retries", "6")
+
+
+class LeadsOn(http.server.BaseHTTPRequestHandler):
+    """/f leads to another server; anything else is the body."""
+
+    def do_GET(self):
+        server = self.server
+        server.asked += 1
+        self.send_response(302 if self.path == "/f" else 200)
+        self.send_header("Location", server.target)
+        self.send_header("Content-Length", "0" if self.path == "/f" else str(len(server.body)))
+        self.end_headers()
+        if self.path != "/f":
+            self.wfile.write(server.body)
+
+    def log_message(self, *args):
+        pass
+
+
+def private(lab):
+    """From a public host to private ones: `policy`, unless it is allowed by name."""
+    servers = []
+    for address in ("8.8.8.8", "127.0.0.1", "10.9.8.7", "192.168.7.7", "172.16.3.3", "100.64.0.9"):
+        ip("addr", "replace", address + "/32", "dev", "lo")
+        server = http.server.ThreadingHTTPServer((address, 8000), LeadsOn)
+        server.asked, server.target, server.body = 0, "", harness.body(address, 5000)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+    public = servers[0]
+    for server in servers[1:]:
+        address = server.server_address[0]
+        public.target = f"http://{address}:8000/x"
+        fetch = Fetch(lab, "http://8.8.8.8:8000/f", server.body)
+        fetch.run(("policy",))
+        hard(server.asked == 0, f"{address} was asked, from a public host")
+        fetch.run((OK,), "--allow-private")
+        os.unlink(os.path.join(lab.dir, "f"))
+
+
+INSIDE = {"blackhole": blackhole, "unreachable": unreachable, "flaps": flaps, "down": down,
+          "names": names_fail, "private": private}
 OLD = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)
 CA = ("--ca-file", "{ca}")
 TLS = {
@@ -254,6 +386,7 @@ def trials(plan):
     yield "swapped-for-expired", functools.partial(swap, other=("old", "IP:127.0.0.1", -1))
     yield "swapped-for-other-host", functools.partial(
         swap, other=("wrong", "DNS:other.example", 30))
+    yield "self-signed", self_signed
     yield "name-that-is-not", functools.partial(name, host="nobody.invalid", wanted=("dns",))
     yield "name-too-long", functools.partial(name, host="a" * 64 + ".invalid",
                                              wanted=("dns", "input"))

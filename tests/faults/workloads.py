@@ -4,13 +4,15 @@
     large    one large file in four ranges, with the digest of a list and a journal
     filter   the lines of a compressed log, into a file
 """
+import functools
 import hashlib
 import json
 import os
+import random
 
 import harness
 from corpus import grep, pack
-from trial_lab import hard, requests
+from trial_lab import Lab, hard, requests
 
 NAMES = ("small", "large", "filter")
 WORD = "INFO"
@@ -95,3 +97,20 @@ class Workload:
             hard(not again, f"I4: {name} was acknowledged and is asked for again: {again[:3]}")
         lab.nothing_left()
         return run
+
+
+@functools.lru_cache(None)
+def counted(workload, shim, list_by="FAULT_COUNT", journal=True, **variables):
+    """What a shim counts in a run without a fault: kind -> number. In the values of variables
+    {folder} is that of the run."""
+    lab = Lab(random.Random(workload), False)
+    lab.setUp()
+    try:
+        env = {key: value.format(folder=lab.folder) for key, value in variables.items()}
+        env[list_by] = lab.path("counts")
+        run = Workload(lab, workload, journal=journal).run(env=lab.preload(shim, **env))
+        hard(run.code == 0, f"the run without a fault ended with {run.code}\n{run.err}")
+        with open(lab.path("counts")) as text:
+            return {kind: int(number) for kind, number in map(str.split, text)}
+    finally:
+        lab.doCleanups()

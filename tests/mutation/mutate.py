@@ -17,6 +17,8 @@ import time
 from planted import PLANTED
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(SOURCE, "tests"))
+import scores  # noqa: E402
 TIMEOUT = 300  # a suite that takes longer hangs, which notices too
 ALWAYS = ("weir", "faultd", "faultbody")
 
@@ -159,6 +161,8 @@ def main():
         if not arguments.keep:
             shutil.rmtree(folder, ignore_errors=True)
     print(f"{len(chosen)} bugs were planted, {missed} not noticed")
+    if chosen == PLANTED:
+        scores.leave("mutation", "", ("bugs planted", "not noticed"), [(len(chosen), missed)])
     return 1 if missed or not chosen else 0
 
 
