@@ -38,6 +38,33 @@ class Client:
         return url + "\n"
 
 
+class Alone(Client):
+    """A limit: one part of the work alone, by a program that writes no files and is not checked."""
+
+    def __init__(self, name, *command):
+        super().__init__(name, command[0], None, is_peer=False)
+        self.words = command
+
+    def prepare(self, task, work, out):
+        return list(self.words)
+
+
+class Wrk(Alone):
+    """wrk asks for one small file over and over, over as many connections as weir opens to a host;
+    a run is as long as `count` of its answers took."""
+
+    def __init__(self, url, count, connections=8, seconds=1):
+        super().__init__("wrk", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url)
+        self.count = count
+
+    def correct(self, run, text):
+        answers = float(text.split("Requests/sec:")[1].split()[0])
+        if "Non-2xx" in text or "Socket errors" in text:
+            raise SystemExit(f"bench: wrk: {text}")
+        share = self.count / answers / run["wall_s"]
+        return {**run, "wall_s": self.count / answers, "cpu_s": run["cpu_s"] * share}
+
+
 class Curl(Client):
     def line(self, url, out):
         return f'url = "{url}"\noutput = "{out}/{url.rsplit("/", 1)[1]}"\n'
@@ -58,6 +85,18 @@ def curl_arguments(path, task, out):
 def wget2_arguments(path, task, out):
     tls = [f"--ca-certificate={task.ca}"] if task.ca else []
     return ["--no-config", "-q", f"--max-threads={CONCURRENCY}", *tls, "-i", path, "-P", out]
+
+
+def alone_runs(ctx, row, client, number, runs):
+    """One run of a limit, beside those of the clients; the first one warms up."""
+    run = ctx.bench.run(client.prepare(None, ctx.work, ctx.bench.out))
+    if run["exit"] != 0:
+        raise SystemExit(f"bench: {client.name}: exit code {run['exit']}: {ctx.bench.log_tail()}")
+    if hasattr(client, "correct"):
+        run = client.correct(run, ctx.bench.log_tail())
+    if number > 0:
+        runs[client.name].append(run)
+        ctx.report.run(row, client.name, number, run)
 
 
 def aria2_arguments(*extra):

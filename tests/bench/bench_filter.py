@@ -11,7 +11,7 @@ import filecmp
 import os
 import shlex
 
-from bench_client import Client
+from bench_client import Alone, Client, alone_runs
 from bench_repeat import RepeatServer
 from bench_report import comparison, megabytes, middle
 
@@ -55,9 +55,19 @@ class Weir(Client):
 class Search:
     """A row: what is searched, and by whom; the first peer is the one that the goals name."""
 
-    def __init__(self, row, text, clients):
+    def __init__(self, row, text, clients, *parts):
         self.row, (self.kind, self.ending), self.clients = row, text, clients
         self.peer = next(client for client in clients if client.is_peer)
+        self.parts = parts        # (name, words for bare_text but the file)
+
+    def limits(self, ctx):
+        """Each part of the work on one file alone: the socket, the decoder, the matcher."""
+        path = ctx.texts.path(self.kind, self.ending)
+        name = os.path.relpath(path, ctx.server.www())
+        yield Alone("socket alone", ctx.drain, str(ctx.server.port), "1", "1", name)
+        for part, *words in self.parts:
+            of = path if part == "decoder alone" else ctx.texts.path(self.kind)
+            yield Alone(part, ctx.bare_text, *words, of)
 
 
 def wrong_output(ctx, name, path, reference, is_batch):
@@ -90,10 +100,14 @@ def one_run(ctx, client, urls, reference, warm_up):
     return run, wrong
 
 
-def interleave(ctx, search, row, urls, reference):
-    runs = {client.name: [] for client in search.clients}
+def interleave(ctx, search, row, urls, reference, limits):
+    clients = [*search.clients, *limits]
+    runs = {client.name: [] for client in clients}
     for number in range(ctx.rounds + 1):
-        for client in [c for c in search.clients if c.name in runs]:
+        for client in [c for c in clients if c.name in runs]:
+            if isinstance(client, Alone):
+                alone_runs(ctx, row, client, number, runs)
+                continue
             if client.slow and number > SLOW_ROUNDS:
                 continue
             run, wrong = one_run(ctx, client, urls, reference, warm_up=number == 0)
@@ -135,8 +149,9 @@ def compare(ctx, search, what, faster, cpu=None, one=True, eight=True, mark=""):
     for label, urls in batches:
         ctx.report.note(f"{label}, {size / 1e6 / len(urls):.0f} MB of text"
                         + (" each" if len(urls) > 1 else ""))
-        runs = interleave(ctx, search, row, urls, reference)
-        comparison(ctx.report, runs, size / 1e6, "MB/s")
+        limits = list(search.limits(ctx)) if len(urls) == 1 else []
+        runs = interleave(ctx, search, row, urls, reference, limits)
+        comparison(ctx.report, runs, size / 1e6, "MB/s", [client.name for client in limits])
         peer = search.peer.name
         if not runs.get("weir") or not runs.get(peer):
             continue
@@ -152,7 +167,8 @@ def compare(ctx, search, what, faster, cpu=None, one=True, eight=True, mark=""):
 def rare_literal(ctx, row):
     return Search(row, ("log", ""), [
         Weir(ctx, "filter", "-F", RARE), Pipeline(RG, f"rg -F {shlex.quote(RARE)}"),
-        Pipeline("curl | grep", f"grep -F {shlex.quote(RARE)}")])
+        Pipeline("curl | grep", f"grep -F {shlex.quote(RARE)}")],
+        ("matcher alone", "literal", RARE))
 
 
 def one_literal(ctx):
@@ -172,7 +188,8 @@ def gzip_log(ctx):
     rg = f"rg -F {shlex.quote(RARE)}"
     search = Search("gz", ("log", ".gz"), [
         Weir(ctx, "filter", "-F", RARE), Pipeline(RG_GZ, f"pigz -dc | {rg}"),
-        Pipeline("curl | zcat | rg", f"zcat | {rg}", slow=True)])
+        Pipeline("curl | zcat | rg", f"zcat | {rg}", slow=True)],
+        ("decoder alone", "gunzip"), ("matcher alone", "literal", RARE))
     compare(ctx, search, "the same literal in the log as .gz", 1.5)
 
 
@@ -180,14 +197,16 @@ def zstd_log(ctx):
     """the same in the log as .zst"""
     search = Search("zst", ("log", ".zst"), [
         Weir(ctx, "filter", "-F", RARE),
-        Pipeline(RG_ZST, f"zstdcat | rg -F {shlex.quote(RARE)}")])
+        Pipeline(RG_ZST, f"zstdcat | rg -F {shlex.quote(RARE)}")],
+        ("decoder alone", "unzstd"), ("matcher alone", "literal", RARE))
     compare(ctx, search, "the same literal in the log as .zst", 1.0)
 
 
 def addresses(ctx):
     """lines with an IP address"""
     search = Search("ip", ("log", ""), [
-        Weir(ctx, "filter", "-e", ADDRESS), Pipeline(RG, f"rg -e {shlex.quote(ADDRESS)}")])
+        Weir(ctx, "filter", "-e", ADDRESS), Pipeline(RG, f"rg -e {shlex.quote(ADDRESS)}")],
+        ("matcher alone", "match", ADDRESS))
     compare(ctx, search, f"lines with {ADDRESS}", 1.5)
 
 
@@ -215,7 +234,8 @@ def json_records(ctx):
     """400 MB of JSON records, those of one level"""
     search = Search("jsonl", ("jsonl", ""), [
         Weir(ctx, "jsonl", "--jq", SELECT),
-        Pipeline("curl | jq", f"jq -c {shlex.quote(SELECT)}", slow=True)])
+        Pipeline("curl | jq", f"jq -c {shlex.quote(SELECT)}", slow=True)],
+        ("decoder alone", "json", "error"))
     compare(ctx, search, f"JSON records, {SELECT}", 25)
 
 

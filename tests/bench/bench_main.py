@@ -11,6 +11,7 @@ import bench_bounds
 import bench_dataset
 import bench_filter
 import bench_prefetch
+import bench_protocols
 import bench_put
 import bench_rows
 import bench_segments
@@ -22,7 +23,9 @@ from bench_text import Texts
 
 # What each row needs served: the texts of the filter rows are made when the first of them runs.
 ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_files, "large"),
-        "tls": (bench_rows.tls_files, "large"), "list": (bench_rows.long_list, None),
+        "tls": (bench_rows.tls_files, "large"),
+        "h2": (bench_protocols.http2, "small large"), "delay": (bench_protocols.long_way, "small"),
+        "list": (bench_rows.long_list, None),
         "many": (bench_bounds.many_transfers, "bounds"),
         "busy": (bench_bounds.refusing_host, None), "rates": (bench_bounds.rates, "bounds"),
         "durability": (bench_rows.disk_durability, "small"),
@@ -50,6 +53,7 @@ class Context:
         self.weir = os.path.abspath(options.weir)
         self.bare_copy = options.bare_copy
         self.drain = options.drain
+        self.bare_text = options.bare_text
         self.disk = options.disk
         self.rounds = options.rounds or (2 if options.quick else 5)
         self.list_rounds = 1 if options.quick else 3
@@ -105,6 +109,7 @@ def parse():
     parser.add_argument("--slow-link", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--measure", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--bare-copy", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--bare-text", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--drain", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rows = options.rows.split(",")
@@ -146,7 +151,7 @@ def main():
         if ctx.bench:
             ctx.bench.stop()
         shutil.rmtree(ctx.work, ignore_errors=True)
-    ctx.report.summary()
+    ctx.report.summary("quick" if options.quick else "full")
     return 1 if any(client.startswith("weir") for _, client, _ in ctx.report.broken) else 0
 
 

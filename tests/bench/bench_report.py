@@ -1,6 +1,11 @@
 """What the bench prints: a table a row, the goals under it, and every run as a line of JSON."""
 import json
+import os
+import sys
 from statistics import median
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import scores  # noqa: E402
 
 
 def megabytes(size):
@@ -12,6 +17,8 @@ class Report:
         self.json = open(json_path, "w") if json_path else None
         self.goals = []     # (row, text, met)
         self.broken = []    # runs that did not do their work
+        self.titled = ""
+        self.kept = []      # (what, found, wanted, verdict) for the scoreboard
 
     def write(self, **fields):
         if self.json:
@@ -19,6 +26,7 @@ class Report:
             self.json.flush()
 
     def title(self, text):
+        self.titled = text
         print(f"\n{text}", flush=True)
 
     def note(self, text):
@@ -41,8 +49,17 @@ class Report:
         line = f"goal: {text}: {value:.3g} {unit}, wanted {sign} {limit:.3g}: {verdict}"
         self.note(line)
         self.goals.append((row, line, met))
+        self.kept.append((f"{row}: {text}", f"{value:.3g} {unit}", f"{sign} {limit:.3g}",
+                          "met" if met else "short"))
         self.write(kind="goal", row=row, text=text, value=value, limit=limit, unit=unit,
                    at_least=at_least, met=met)
+
+    def limit(self, share, limits):
+        """How near weir is to what the machine can do; `row` is that of the last title."""
+        self.note(f"weir reaches {share:.2f} of the limit ({', '.join(limits)})")
+        self.kept.append((self.titled.split(" (")[0], f"{share:.2f} of the limit",
+                          " / ".join(limits), ""))
+        self.write(kind="limit", title=self.titled, share=share, limits=list(limits))
 
     def table(self, header, rows):
         rows = [header] + rows
@@ -51,7 +68,10 @@ class Report:
             cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
             print("  " + "  ".join(cells).rstrip(), flush=True)
 
-    def summary(self):
+    def summary(self, form):
+        """`form` is for the scoreboard."""
+        scores.leave("bench", form, ("row", "found", "wanted, or the limit", "verdict"), self.kept,
+                     keep=True)
         print("\nGoals", flush=True)
         for row, line, _ in self.goals:
             self.note(f"{row}: {line.removeprefix('goal: ')}")
@@ -65,10 +85,19 @@ def middle(runs, key):
     return median(run[key] for run in runs)
 
 
-def comparison(report, runs, work, unit):
-    """The table of a row: medians for each client, and weir's ratio to each peer. `work` is what a
-    run moves, in `unit`."""
+def limit_of(runs, limits, known):
+    """Seconds: nothing is faster than the slowest of its parts alone. None: not measured."""
+    walls = [known[name] if name in known else middle(runs[name], "wall_s") for name in limits
+             if name in known or runs.get(name)]
+    return max(walls) if len(walls) == len(limits) > 0 else None
+
+
+def comparison(report, runs, work, unit, limits=(), known=None):
+    """The table of a row: medians for each client, weir's ratio to each peer, and how near each is
+    to the limit: the time of the slowest of what `limits` names, over its own; a client, or a time
+    that is `known`. `work` is what a run moves, in `unit`."""
     ours = runs.get("weir")
+    floor = limit_of(runs, limits, known or {})
     rows = []
     for name, own in runs.items():
         wall, cpu = middle(own, "wall_s"), middle(own, "cpu_s")
@@ -77,10 +106,13 @@ def comparison(report, runs, work, unit):
         if ours and name != "weir":
             ratios = [f"{middle(ours, 'wall_s') / wall:.2f}",
                       f"{middle(ours, 'cpu_s') / cpu:.2f}" if cpu else ""]
+        share = [f"{floor / wall:.2f}"] if floor else [""] if limits else []
         rows.append([name, f"{wall:.3f}", spread, f"{work / wall:,.0f}", f"{cpu:.3f}",
-                     megabytes(middle(own, "peak_bytes")), *ratios])
-    report.table(["client", "wall s", "(min-max)", unit, "CPU s", "peak MB",
-                  "weir/it wall", "weir/it CPU"], rows)
+                     megabytes(middle(own, "peak_bytes")), *ratios, *share])
+    report.table(["client", "wall s", "(min-max)", unit, "CPU s", "peak MB", "weir/it wall",
+                  "weir/it CPU", *(["of the limit"] if limits else [])], rows)
+    if floor and ours:
+        report.limit(floor / middle(ours, "wall_s"), limits)
 
 
 def best_peer(runs, peers, key="wall_s"):

@@ -7,7 +7,8 @@ import filecmp
 import os
 import time
 
-from bench_client import Client, Task, all_clients, aria2_arguments, weir_arguments
+from bench_client import (Alone, Client, Task, Wrk, all_clients, alone_runs, aria2_arguments,
+                          weir_arguments)
 from bench_report import best_peer, comparison, megabytes, middle
 from bench_server import FILE_BYTES
 
@@ -36,6 +37,9 @@ def interleave(ctx, row, clients, task, originals, disk=None):
     for number in range(ctx.rounds + 1):
         for client in [c for c in clients if c.name in runs]:
             name = client.name
+            if isinstance(client, Alone):
+                alone_runs(ctx, row, client, number, runs)
+                continue
             out = os.path.join(disk, f"{number}-{name}") if disk else ctx.bench.out
             command = client.prepare(task, ctx.work, out)
             os.sync()
@@ -63,10 +67,10 @@ def small_files(ctx):
     row, server = "small", ctx.server
     ctx.report.title(f"{server.small_count:,} x 4 KB, HTTP/1.1 ({ctx.rounds} rounds, medians)")
     names = [f"f{i:05d}" for i in range(server.small_count)]
-    clients = all_clients(ctx.weir)
+    clients = [*all_clients(ctx.weir), Wrk(f"{server.base}/small/{names[0]}", len(names))]
     runs = interleave(ctx, row, clients, Task([f"{server.base}/small/{n}" for n in names]),
                       [server.www("small", n) for n in names])
-    comparison(ctx.report, runs, server.small_count, "files/s")
+    comparison(ctx.report, runs, server.small_count, "files/s", limits=["wrk"])
     peer, wall = best_peer(runs, peers_of(clients))
     if "weir" in runs and peer:
         ctx.report.goal(row, f"wall, against {peer}", middle(runs["weir"], "wall_s") / wall, 1.0,
@@ -77,17 +81,18 @@ def small_files(ctx):
                             / middle(runs[other], "cpu_s"), 0.75, "x")
 
 
-def large(ctx, row, base, ca, with_floor):
+def large(ctx, row, base, ca, with_floor, clients=None):
     server = ctx.server
     names = [f"g{i}" for i in range(server.large_count)]
-    clients = all_clients(ctx.weir)
+    clients = clients or all_clients(ctx.weir)
     if with_floor:
         def arguments(path, task, out):
             return [str(server.port), out, *(f"large/{n}" for n in names)]
         clients.append(Client("bare copy", ctx.bare_copy, arguments, is_peer=False))
     runs = interleave(ctx, row, clients, Task([f"{base}/large/{n}" for n in names], ca),
                       [server.www("large", n) for n in names])
-    comparison(ctx.report, runs, server.large_count * server.large_bytes / 1e6, "MB/s")
+    comparison(ctx.report, runs, server.large_count * server.large_bytes / 1e6, "MB/s",
+               limits=["bare copy"] if with_floor else [])
     peer, wall = best_peer(runs, peers_of(clients))
     if "weir" in runs and peer:
         ctx.report.goal(row, f"wall, against {peer}", middle(runs["weir"], "wall_s") / wall, 1.0,

@@ -47,6 +47,13 @@ http {{
         ssl_certificate_key {root}/server.key;
         ssl_session_cache shared:bench:4m;
     }}
+    server {{
+        listen 127.0.0.1:{h2_port} ssl http2 backlog=4096;
+        http2_max_concurrent_streams 128;
+        ssl_certificate {root}/server.pem;
+        ssl_certificate_key {root}/server.key;
+        ssl_session_cache shared:bench:4m;
+    }}
 }}
 """
 
@@ -92,7 +99,7 @@ class Server:
         self.root = tempfile.mkdtemp(prefix="weir-bench-", dir=memory_disk)
         os.chmod(self.root, 0o755)
         self.small_count, self.large_count, self.large_bytes = small_count, large_count, large_bytes
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port, self.h2_port = free_port(), free_port(), free_port()
         self.ca = os.path.join(self.root, "ca.pem")
         self.access_log = os.path.join(self.root, "access.log")
         self.process = None
@@ -100,6 +107,10 @@ class Server:
     @property
     def base(self):
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def h2_base(self):
+        return f"https://127.0.0.1:{self.h2_port}"
 
     @property
     def tls_base(self):
@@ -131,7 +142,7 @@ class Server:
             user = "user root;" if os.geteuid() == 0 else ""
             with open(conf, "w") as f:
                 f.write(NGINX_CONF.format(root=self.root, port=self.port, tls_port=self.tls_port,
-                                          user=user))
+                                          h2_port=self.h2_port, user=user))
             self.process = subprocess.Popen(
                 ["nginx", "-p", self.root, "-c", conf, "-e", os.path.join(self.root, "error.log")])
             self.wait_until_up()

@@ -41,14 +41,19 @@ need zstd zstd
 need jq jq
 need python3 python3
 need gcc gcc
+need g++ g++
+need pkg-config pkg-config
+need wrk wrk
+need h2load nghttp2-client
 dev="cmake make g++ pkg-config libcurl4-openssl-dev libinih-dev libpcre2-dev zlib1g-dev
     libxxhash-dev libisal-dev libzstd-dev liblzma-dev libbz2-dev libbrotli-dev libsimdjson-dev
     libjq-dev libexpat1-dev libmicrohttpd-dev"
 case $(dpkg --print-architecture 2>/dev/null) in
-amd64) dev="$dev libhyperscan-dev" ;;
-arm64) dev="$dev libvectorscan-dev" ;;
+arm64) matcher=libvectorscan-dev ;;
+*) matcher=libhyperscan-dev ;;
 esac
-[ "$weir" = given ] && dev=
+[ "$weir" = given ] && dev="libisal-dev libzstd-dev libsimdjson-dev"
+dev="$dev $matcher"
 for package in libc6-dev $dev; do
     case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in
     *" installed") ;;
@@ -84,8 +89,12 @@ gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/make_text" "$here/make_text.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/bare_copy" "$here/bare_copy.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -pthread -o "$build/slow_link" "$here/slow_link.c"
 gcc -std=c11 -D_GNU_SOURCE -O2 -o "$build/drain" "$here/drain.c"
+# shellcheck disable=SC2046
+g++ -std=c++17 -D_GNU_SOURCE -O2 -o "$build/bare_text" "$here/bare_text.cc" \
+    $(pkg-config --cflags --libs libhs libisal libzstd simdjson)
 
 PYTHONDONTWRITEBYTECODE=1 exec python3 "$here/bench_main.py" \
     --measure "$build/measure" --bare-copy "$build/bare_copy" --make-text "$build/make_text" \
     --slow-link "$build/slow_link" --drain "$build/drain" \
+    --bare-text "$build/bare_text" \
     --json "$build/bench.jsonl" "$@"
