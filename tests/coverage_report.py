@@ -9,6 +9,8 @@ import os
 import re
 import sys
 
+import scores
+
 # What loses bytes or breaks promises comes first.
 ROOMS = ["engine", "sink", "journal", "queue", "limit", "net", "core", "source", "stage", "codec",
          "match", "json", "report", "config", "prefetch", "verify", "serve", "cli"]
@@ -68,6 +70,11 @@ def main(path, top):
         print(f"{room:10} {n[1]:6}/{n[0]:<5} {100 * n[1] / max(n[0], 1):3.0f}% "
               f"{n[3]:6}/{n[2]:<6} {100 * n[3] / max(n[2], 1):3.0f}% "
               f"{n[4] - n[5]:5}/{n[4]:<4} {100 * (n[4] - n[5]) / max(n[4], 1):3.0f}%")
+    scores.leave("coverage", "", ("room", "lines", "branches", "error paths"),
+                 [(room, *(f"{100 * n[hit] / max(n[all_], 1):.0f}%" for hit, all_ in
+                           ((1, 0), (3, 2))), f"{n[4] - n[5]}/{n[4]}")
+                  for room, n in ((room, rooms.get(room, total))
+                                  for room in sorted(rooms, key=rank) + ["all"])])
     named = sorted(row for row in missed if not row[5])
     print(f"\n{len(named)} error paths were never taken "
           f"(and {len(missed) - len(named)} for memory that runs out):")

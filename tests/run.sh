@@ -126,7 +126,7 @@ fixed=
 setarch "$(uname -m)" -R true 2>/dev/null && fixed="setarch $(uname -m) -R"
 
 [ -z "$pattern" ] || set -- -R "$pattern"
-[ -n "$pattern" ] || set --
+[ -n "$pattern" ] || set -- --output-junit "$build/ctest.xml" # for the scoreboard
 say "running the tests of: $builds"
 # shellcheck disable=SC2086
 exec $fixed ctest --test-dir "$build" -j "$((2 * $(nproc)))" --output-on-failure --no-label-summary "$@" </dev/null

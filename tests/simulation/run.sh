@@ -23,4 +23,9 @@ case ${1-} in
     ;;
 '') set -- --seeds 10000 ;;
 esac
-"$build/tests/simulation/simulation" "$@"
+"$build/tests/simulation/simulation" "$@" >"$log" 2>&1 && status=0 || status=$?
+cat "$log"
+# "N seeds from M in S s, R a second: no rule was broken"
+sed -n 's/^\([0-9]*\) seeds from \([0-9]*\) in .*: \(.*\)$/\1\t\2\t\3/p' "$log" |
+    python3 -B "$top/tests/scores.py" simulation "" seeds from found
+exit "$status"
