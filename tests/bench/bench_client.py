@@ -8,6 +8,8 @@ import os
 import shutil
 import subprocess
 
+import bench_profile
+
 CONCURRENCY = 16
 
 
@@ -116,8 +118,10 @@ def all_clients(weir):
 class Bench:
     """Where runs take place: the measuring program, the folder for outputs, the clients' home."""
 
-    def __init__(self, measure, work):
+    def __init__(self, measure, work, profiled=None):
         self.measure, self.work, self.process = measure, work, None
+        self.profiled = profiled    # a program: its runs are looked at by perf
+        self.profile = os.path.join(work, "perf.data")
         self.out = os.path.join(work, "out")
         self.home = os.path.join(work, "home")
         os.makedirs(self.home)
@@ -135,6 +139,9 @@ class Bench:
         result = os.path.join(self.work, "result.json")
         if os.path.exists(result):
             os.unlink(result)
+        if self.profiled and self.profiled in command:
+            at = command.index(self.profiled)
+            command = [*command[:at], *bench_profile.wrap(command[at:], self.profile)]
         with open(os.path.join(self.work, "client.log"), "w") as log:
             self.process = subprocess.Popen([self.measure, "-o", result, *options, *command],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,

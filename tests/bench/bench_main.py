@@ -1,5 +1,7 @@
 """weir beside curl, wget2 and aria2: the rows, in the order in which they are run. See run.sh."""
 import argparse
+import contextlib
+import io
 import os
 import platform
 import shutil
@@ -11,6 +13,7 @@ import bench_bounds
 import bench_dataset
 import bench_filter
 import bench_prefetch
+import bench_profile
 import bench_protocols
 import bench_put
 import bench_rows
@@ -55,7 +58,7 @@ class Context:
         self.drain = options.drain
         self.bare_text = options.bare_text
         self.disk = options.disk
-        self.rounds = options.rounds or (2 if options.quick else 5)
+        self.rounds = options.rounds or (1 if options.profile else 2 if options.quick else 5)
         self.list_rounds = 1 if options.quick else 3
         self.list_length = 100_000 if options.quick else 1_000_000
         self.list_limit_s = 60
@@ -96,6 +99,8 @@ def parse():
     parser.add_argument("--quick", action="store_true",
                         help="small sizes, two rounds: a smoke test, not a measurement")
     parser.add_argument("--rows", default=",".join(ROWS), help="which, of " + ",".join(ROWS))
+    parser.add_argument("--profile", action="store_true", help="no comparison, but where "
+                        "weir's CPU time goes in each row, by perf")
     parser.add_argument("--rounds", type=int, help="rounds that count (default 5)")
     parser.add_argument("--weir", required=True, help="the program (default: built in build-bench)")
     parser.add_argument("--memory-disk", default="/dev/shm", help="for files served and received")
@@ -131,6 +136,15 @@ def check_space(options, ctx, needs, small_count, large_count, large_bytes):
                          f"{need / 1e9:.1f}; use --memory-disk DIR, --rows or --quick")
 
 
+def run_row(ctx, row, profile):
+    if not profile:
+        ROWS[row][0](ctx)
+        return
+    with contextlib.redirect_stdout(io.StringIO()): # perf slows weir alone: nothing to compare
+        ROWS[row][0](ctx)
+    bench_profile.show(row, ctx.bench.profile, ctx.weir)
+
+
 def main():
     options = parse()
     ctx = Context(options)
@@ -142,15 +156,17 @@ def main():
     ctx.report = Report(options.json)
     ctx.work = tempfile.mkdtemp(prefix="weir-bench-work-", dir=options.memory_disk)
     try:
-        ctx.bench = Bench(options.measure, ctx.work)
+        ctx.bench = Bench(options.measure, ctx.work, ctx.weir if options.profile else None)
         with Server(options.memory_disk, small_count, 8, large_bytes, needs) as ctx.server:
             ctx.texts = Texts(ctx, options.texts, options.loghub)
             for row in options.rows:
-                ROWS[row][0](ctx)
+                run_row(ctx, row, options.profile)
     finally:
         if ctx.bench:
             ctx.bench.stop()
         shutil.rmtree(ctx.work, ignore_errors=True)
+    if options.profile:
+        return 0
     ctx.report.summary("quick" if options.quick else "full")
     return 1 if any(client.startswith("weir") for _, client, _ in ctx.report.broken) else 0
 

@@ -4,6 +4,7 @@
 # peak memory, and the goals of the project.
 #
 #   sh tests/bench/run.sh [--quick] [--rows small,large,...] [--weir PATH] [--json FILE] [--help]
+#   sh tests/bench/run.sh --profile [--rows ...]     where weir's CPU time goes, by perf (linux-perf)
 #
 # Installs what it needs (apt, by name), builds into build-bench, and needs about 11 GB on a memory
 # disk (/dev/shm) for files served and received; the filter rows alone 6 GB. Nothing but loopback is
