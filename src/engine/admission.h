@@ -57,8 +57,8 @@ void admission_close(struct admission *a);
 struct job *admit(struct admission *a, const struct candidate *c, weir_outcome *verdict,
                   error *err);
 
-/* Claims a name (or a URL that is sent to) of this run for `by`, with a->names there. *duplicate: it
- * is `by`'s already; *taken: another's. */
+/* Claims a name (or a URL that is sent to) of this run for `by`, with a->names there. *duplicate:
+ * it is `by`'s already; *taken: another's. */
 status admission_claim(struct admission *a, const char *name, const char *by, bool *duplicate,
                        bool *taken, error *err);
 
