@@ -109,7 +109,7 @@ build() {
 # A hundred programs are linked in each build: gold takes a third of the time.
 link=
 command -v ld.gold >/dev/null 2>&1 && link=-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=gold
-build plain all -DWEIR_EXAMPLES=ON -DWEIR_SANITIZE= || exit 1
+build plain all -DWEIR_EXAMPLES=ON -DWEIR_SANITIZE= $link || exit 1
 builds=plain
 if [ -z "$quick" ]; then
     build asan all -DWEIR_SANITIZE=address,undefined -DWEIR_TEST_PREFIX=asan. $link \
