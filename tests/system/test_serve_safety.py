@@ -24,7 +24,7 @@ class Hostile(ServeCase):
         os.symlink(self.path("outside"), os.path.join(self.www, "link"))
         os.symlink("a.txt", os.path.join(self.www, "inner-link"))
         os.symlink(self.folder, os.path.join(self.www, "folder-link"))
-        os.symlink("/", os.path.join(self.www, "root"))
+        os.symlink("/", os.path.join(self.www, "everything"))
         os.mkfifo(os.path.join(self.www, "fifo"))
         sock = socket.socket(socket.AF_UNIX)
         self.addCleanup(sock.close)
@@ -40,7 +40,7 @@ class Hostile(ServeCase):
                        "/a.txt/../../outside", "/./../outside", "/..;/outside", "/..%00/outside",
                        "/%252e%252e/outside", "/..\\outside", "/%5c..%5coutside",
                        "/....//outside", "//..//outside", "/link", "/inner-link",
-                       "/folder-link/outside", "/root" + outside, "/link/", "/root/",
+                       "/folder-link/outside", "/everything" + outside, "/link/", "/everything/",
                        "/.hidden", "/%2ehidden", "/.git/config", "/.git/", "/x.part",
                        "/x.par%74", "/x.part.resume", "/fifo", "/socket", "/a.txt/",
                        "/a.txt%00", "/a.txt%00.html", "/a.txt%2f", "/a.txt/.",
