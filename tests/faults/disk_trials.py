@@ -94,23 +94,23 @@ def mounted(lab, *options):
     return place
 
 
-def full(lab, workload):
-    """A tmpfs that is too small; then it grows."""
-    place = mounted(lab, "size=64k" if workload == "filter" else "size=400k")
+def outgrown(lab, workload, what, small, large):
+    """A tmpfs whose limit is too small for the workload; then it is raised."""
+    place = mounted(lab, *small)
     work = Workload(lab, workload, where=place, journal=False)
     run = work.run()
-    hard(run.code == 3, f"I3: a full disk is exit code 3, not {run.code}\n{run.err}")
-    must("mount", "-o", "remount,size=60m", place)
+    hard(run.code == 3, f"I3: {what} is exit code 3, not {run.code}\n{run.err}")
+    must("mount", "-o", f"remount,{large}", place)
     work.converge()
+
+
+def full(lab, workload):
+    size = "size=64k" if workload == "filter" else "size=400k"
+    outgrown(lab, workload, "a full disk", [size], "size=60m")
 
 
 def no_inodes(lab, workload):
-    place = mounted(lab, "size=60m", "nr_inodes=2")
-    work = Workload(lab, workload, where=place, journal=False)
-    run = work.run()
-    hard(run.code == 3, f"I3: no inode left is exit code 3, not {run.code}\n{run.err}")
-    must("mount", "-o", "remount,nr_inodes=1000", place)
-    work.converge()
+    outgrown(lab, workload, "no inode left", ["size=60m", "nr_inodes=2"], "nr_inodes=1000")
 
 
 def read_only(lab, workload):
