@@ -66,13 +66,24 @@ static bool rate_ready(const struct bucket *b, uint64_t now)
     return b->tat <= now;
 }
 
-/* By our own books: may a request to this host start now? */
+/* By our own books, but for its rate: may a request to this host start now? */
+static bool is_free(const struct sim *s, const struct sim_host *h)
+{
+    return h->held_until <= s->now && !(h->probing && h->probe_out) && h->down_until == 0 &&
+           (int64_t)h->in_flight < h->options.limits_per_host;
+}
+
 static bool admits(const struct sim *s, const struct lane *lane)
 {
-    const struct sim_host *h = &s->hosts[sim_host_index(lane->host->authority)];
-    return h->held_until <= s->now && !(h->probing && h->probe_out) && h->down_until == 0 &&
-           (int64_t)h->in_flight < h->options.limits_per_host &&
+    return is_free(s, &s->hosts[sim_host_index(lane->host->authority)]) &&
            rate_ready(&lane->host->requests, s->now);
+}
+
+/* One that could not be taken from for a while, however short, comes back behind the others. */
+static void lose_turn(const struct sim *s, struct sim_host *h)
+{
+    if (!is_free(s, h))
+        h->passed = 0;
 }
 
 static void count_start(struct sim *s, uint32_t host, uint32_t worker)
@@ -162,6 +173,7 @@ void rules_more(struct sim *s, uint32_t host, uint32_t worker)
     request_starts(s, h);
     RULE(s, !h->probing);
     starts_at_down_host(s, h);
+    lose_turn(s, h);
 }
 
 static void is_well(struct sim *s, struct sim_host *h, bool probe)
@@ -233,6 +245,7 @@ void rules_ended(struct sim *s, uint32_t host, uint32_t worker, const struct hos
         has_failed(s, h);
     else if (r->verdict == HOST_REFUSED)
         has_refused(s, h, r, probe);
+    lose_turn(s, h);
 }
 
 /* ------------------------------------------------------------------ decisions */
