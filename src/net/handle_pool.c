@@ -17,6 +17,9 @@
 
 #define IDLE_LOOKS 8    /* idle handles looked at for the right profile */
 #define KEEP_BYTES 8192 /* of a transfer's texts, beyond that they are freed after use */
+/* Seconds that an address is known. libcurl looks at all that it knows whenever a transfer ends, so
+ * that its 60 would make a list of many hosts cost the square of their number. */
+#define KEEP_ADDRESSES 5L
 
 /* ------------------------------------------------------------------------------------------
  * Profiles
@@ -169,6 +172,8 @@ static CURLcode set_callbacks(struct transfer *t)
     SET(CURLOPT_PATH_AS_IS, 1L); /* url.c has removed the dot segments */
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_DNS_CACHE_TIMEOUT, KEEP_ADDRESSES);
+
     SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
     SET(CURLOPT_PROTOCOLS_STR, "http,https"); /* http.protocols is judged in transfer_start */
     SET(CURLOPT_PROXY, "");                   /* NULL would ask the environment, each time */
