@@ -112,10 +112,11 @@ command -v ld.gold >/dev/null 2>&1 && link=-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=gol
 build plain all -DWEIR_EXAMPLES=ON -DWEIR_SANITIZE= $link || exit 1
 builds=plain
 if [ -z "$quick" ]; then
+    flags="-O1 -g -DNDEBUG"
     build asan all -DWEIR_SANITIZE=address,undefined -DWEIR_TEST_PREFIX=asan. $link \
-        "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 -g -DNDEBUG" || exit 1
+        "-DCMAKE_C_FLAGS_RELWITHDEBINFO=$flags" || exit 1
     build tsan all -DWEIR_SANITIZE=thread -DWEIR_TEST_PREFIX=tsan. $link \
-        "-DCMAKE_C_FLAGS_RELWITHDEBINFO=-O1 -g -DNDEBUG" || exit 1
+        "-DCMAKE_C_FLAGS_RELWITHDEBINFO=$flags" || exit 1
     build fuzz fuzz_targets -DWEIR_FUZZ=ON -DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++ ||
         exit 1
     builds="plain asan tsan fuzz"

@@ -136,6 +136,10 @@ class FaultServer:
     def log(self):
         return [json.loads(line) for line in self._page("_log").splitlines()]
 
+    def instants(self):
+        """When each request came, in seconds, in order."""
+        return sorted(entry["us"] / 1e6 for entry in self.log())
+
     def stats(self):
         return json.loads(self._page("_stats"))
 

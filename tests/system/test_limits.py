@@ -1,5 +1,5 @@
-"""Limits as the server sees them."""
-from harness import Case, body, main, scaled
+"""Limits as the server sees them; test_limits_kept looks at whether they are used up, too."""
+from harness import Case, body, main
 
 
 class Together(Case):
@@ -62,9 +62,6 @@ class Together(Case):
 
 
 class Rates(Case):
-    def instants(self, server):
-        return sorted(entry["us"] / 1e6 for entry in server.log())
-
     def check_spacing(self, instants, rate, burst_s=0.02):
         """Over any stretch, no more starts than the rate allows, and a burst of 20 ms' worth."""
         slack = 1 + rate * burst_s + rate * 0.05  # and what a busy machine may bunch in 50 ms
@@ -78,27 +75,16 @@ class Rates(Case):
         server = self.faults()
         urls = [server.url(f"s{i}", 100, name=f"n{i}") for i in range(150)]
         self.assert_code(self.get("--rate", "50/s", "-i", self.list_of(urls)), 0)
-        instants = self.instants(server)
+        instants = server.instants()
         self.assertEqual(len(instants), 150)
         self.assertGreaterEqual(instants[-1] - instants[0], 149 / 50 * 0.98 - 0.02)
         self.check_spacing(instants, 50)
-
-    def test_rate_is_kept_over_ten_seconds(self):
-        server = self.faults()
-        count = scaled(500, 150)
-        urls = [server.url(f"s{i}", 100, name=f"n{i}") for i in range(count)]
-        self.assert_code(self.get("--rate", "50/s", "-i", self.list_of(urls)), 0)
-        instants = self.instants(server)
-        rate = (count - 1) / (instants[-1] - instants[0])
-        self.assertLessEqual(rate, 50 * 1.02)
-        if scaled(True, False):
-            self.assertGreaterEqual(rate, 50 * 0.98)
 
     def test_rate_per_minute(self):
         server = self.faults()
         urls = [server.url(f"s{i}", 100, name=f"n{i}") for i in range(21)]
         self.assert_code(self.get("--rate", "600/m", "-i", self.list_of(urls)), 0)
-        instants = self.instants(server)
+        instants = server.instants()
         self.assertGreaterEqual(instants[-1] - instants[0], 20 / 10 * 0.98 - 0.02)
 
     def test_host_rate_holds_for_each_host(self):
@@ -106,8 +92,8 @@ class Rates(Case):
         urls = [s.url(f"s{i}", 100, name=f"{s.port}-{i}") for i in range(60) for s in (one, two)]
         self.assert_code(self.get("--host-rate", "40/s", "-i", self.list_of(urls)), 0)
         for server in (one, two):
-            self.check_spacing(self.instants(server), 40)
-            self.assertGreaterEqual(self.instants(server)[-1] - self.instants(server)[0],
+            self.check_spacing(server.instants(), 40)
+            self.assertGreaterEqual(server.instants()[-1] - server.instants()[0],
                                     59 / 40 * 0.98 - 0.02)
 
     def test_retries_and_hops_are_counted(self):
@@ -116,34 +102,22 @@ class Rates(Case):
         urls += [server.url(f"s{i}", 100, "status=500&first=4", f"n{i}") for i in range(10)]
         self.assert_code(self.get("--rate", "40/s", "-s", "retry.backoff=1ms", "-i",
                                   self.list_of(urls)), 0)
-        instants = self.instants(server)
+        instants = server.instants()
         self.assertEqual(len(instants), 60)
         self.check_spacing(instants, 40)
         self.assertGreaterEqual(instants[-1] - instants[0], 59 / 40 * 0.98 - 0.02)
 
 
 class Bandwidth(Case):
-    def time_of(self, run):
-        return max(row["ms"] for row in run.rows) / 1000
-
     def test_bandwidth_of_the_run(self):
         server = self.faults()
         urls = [server.url(f"s{i}", 2_000_000, name=f"n{i}") for i in range(5)]
         run = self.get("--bandwidth", "4M/s", "-i", self.list_of(urls))
         self.assert_code(run, 0)
-        self.assertGreaterEqual(self.time_of(run), 10 / 4 * 0.98 - 0.02)
+        time = max(row["ms"] for row in run.rows) / 1000
+        self.assertGreaterEqual(time, 10 / 4 * 0.98 - 0.02)
         for i in range(5):
             self.assertEqual(self.files()[f"n{i}"], body(f"s{i}", 2_000_000))
-
-    def test_bandwidth_is_kept_over_ten_seconds(self):
-        server = self.faults()
-        total = scaled(100_000_000, 20_000_000)
-        run = self.get("--limit-rate", "10M", server.url("a", total, name="a"))
-        self.assert_code(run, 0)
-        rate = total / self.time_of(run)
-        self.assertLessEqual(rate, 10e6 * 1.02)
-        if scaled(True, False):
-            self.assertGreaterEqual(rate, 10e6 * 0.98)
 
     def test_host_bandwidth(self):
         one, two = self.faults(), self.faults()
