@@ -69,7 +69,7 @@ static status heed(struct fetch *f, weir_next wish)
 
 static status pass_chain(struct fetch *f, const char *data, size_t size)
 {
-    status st = chain_write(f->chain, data, size, &f->verdict);
+    status st = fetch_write_chain(f, data, size);
     if (st == WEIR_END) {
         /* The result is whole; the rest of the body is worth fetching only for its own sake. */
         error_clear(&f->verdict);

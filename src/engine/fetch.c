@@ -527,6 +527,7 @@ static bool recheck_first(struct fetch *f)
 void fetch_take(struct worker *w, struct job *job)
 {
     struct fetch *f = job->fetch;
+    fetch_take_back(w); /* the tools of the stages are for all chains of a worker */
     w->in_flight++;
     if (f) {
         job->fetch = NULL;
@@ -633,6 +634,8 @@ void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job)
 /* Used when the transfer is over, by its end or by ours. */
 void fetch_detach(struct fetch *f)
 {
+    if (f->worker->lent == f)
+        fetch_take_back(f->worker);
     forget_pauses(f);
     if (f->linked)
         unlink_fetch(f);

@@ -12,6 +12,7 @@
  * ending.c      what the end of a transfer means: done, hop, retry, failed
  * fetch_mirror.c  which of the URLs of a file is asked
  * segments.c    one body in several ranges at once
+ * lending.c     on which thread its chain runs
  * sending.c     all of this where the body flows up instead
  */
 #ifndef WEIR_ENGINE_FETCH_H
@@ -88,6 +89,12 @@ struct fetch {
     char *location; /* of a redirect */
     error verdict;  /* ours; status OK = nothing to object */
 
+    /* where its chain runs (lending.c) */
+    struct {
+        int64_t look_at;    /* offset at which that is looked at next */
+        uint64_t ns, bytes; /* that the chain took on the worker, and for what */
+    } lending;
+
     /* pauses */
     struct pause pause;
     bool is_blocked, is_reading;
@@ -138,6 +145,14 @@ bool fetch_deliver(struct fetch *f, const char *data, size_t size);
 uint64_t fetch_charge(struct weir_engine *e, struct host *host, size_t size, uint64_t now);
 /* The body comes again from byte 0, to be checked against what was given away. */
 status fetch_start_replay(struct fetch *f);
+
+/* lending.c: chain_write of the fetch, here or on the chain thread: then the answer is that to
+ * earlier bytes. */
+status fetch_write_chain(struct fetch *f, const char *data, size_t size);
+/* Takes back the chain that is lent, if any; what it has said is noted in its fetch. */
+void fetch_take_back(struct worker *w);
+/* The chain that is lent has said that it needs no more, or has failed: ends its transfer. */
+void fetch_heed_chain(struct worker *w);
 
 /* Takes the fetch out of all lists of the worker: its transfer is over. */
 void fetch_detach(struct fetch *f);

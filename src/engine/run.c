@@ -74,11 +74,16 @@ static uint32_t choose_workers(const struct weir_engine *e)
 {
     if (e->options->run_workers > 0)
         return (uint32_t)e->options->run_workers;
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t wanted = (concurrency(e) + 3) / 4;
-    if (cores < 1 || wanted < 1)
+    if (wanted < 1)
         return 1;
-    return wanted < (uint32_t)cores ? wanted : (uint32_t)cores;
+    return wanted < e->processors ? wanted : e->processors;
+}
+
+static uint32_t count_processors(void)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : (uint32_t)n;
 }
 
 /* Those in flight are held too, and there is to be something to choose the next from. */
@@ -107,6 +112,7 @@ static status open_queue(struct weir_engine *e, error *err)
 
 static status open_workers(struct weir_engine *e, error *err)
 {
+    e->processors = count_processors();
     e->worker_count = choose_workers(e);
     e->workers = calloc(e->worker_count, sizeof *e->workers);
     e->mirrors = mirror_board_new();

@@ -81,7 +81,7 @@ struct weir_engine {
     struct journal *journal;      /* NULL: none is kept */
     struct mirror_board *mirrors; /* what the run has learnt of them */
     struct worker *workers;
-    uint32_t worker_count;
+    uint32_t worker_count, processors;
     struct commit *commit;
     pthread_t feeder_thread;
     uint64_t started;

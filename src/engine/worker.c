@@ -5,6 +5,7 @@
 
 #include "core/fs.h"
 #include "core/thread.h"
+#include "engine/chain_thread.h"
 #include "engine/fetch.h"
 
 /* Bytes that libcurl may receive into, for all transfers of the run together: what a transfer gets
@@ -47,6 +48,7 @@ status worker_open(struct worker *w, struct weir_engine *engine, uint32_t index,
 
 void worker_close(struct worker *w)
 {
+    chain_thread_free(w->chain_thread);
     net_loop_close(w->loop);
     w->loop = NULL;
     stage_tools_close(&w->tools);
@@ -56,6 +58,11 @@ void worker_close(struct worker *w)
 void worker_wake(struct worker *w)
 {
     net_loop_wake(w->loop);
+}
+
+void worker_wake_from_chain(void *worker)
+{
+    worker_wake(worker);
 }
 
 /* save.min_free: when the disk gets low, what is in flight ends and nothing more begins. */
@@ -180,6 +187,8 @@ static void *worker_main(void *arg)
         net_loop_wait(w->loop, w->reading ? 0 : when);
         if (!loop_goes_on(w))
             break;
+        if (w->lent && chain_thread_objects(w->chain_thread))
+            fetch_heed_chain(w);
         if (w->reading)
             fetch_catch_up_due(w);
         if (w->paused)

@@ -10,6 +10,7 @@
 #include "engine/run.h"
 #include "net/transfer.h"
 
+struct chain_thread;
 struct fetch;
 
 /* A transfer that a limit has paused. In whoever owns the transfer; `until` 0: it is not. */
@@ -26,11 +27,14 @@ struct worker {
     bool started;
     struct net_loop *loop;
     struct rng rng;
-    struct stage_tools tools; /* of the stages, the thread's own */
-    uint32_t in_flight;       /* slots held */
-    struct pause *paused;     /* earliest first */
-    struct fetch *blocked;    /* until a sink has room */
-    struct fetch *reading;    /* what an earlier run has left, before the request for the rest */
+    struct stage_tools tools;          /* of the stages; whoever runs the chain has them */
+    uint32_t in_flight;                /* slots held */
+    struct pause *paused;              /* earliest first */
+    struct fetch *blocked;             /* until a sink has room */
+    struct chain_thread *chain_thread; /* NULL: not wanted yet */
+    bool no_chain_thread;              /* it could not be had */
+    struct fetch *lent;                /* its chain is with the chain thread; NULL: none is */
+    struct fetch *reading; /* what an earlier run has left, before the request for the rest */
     pthread_mutex_t lock;
     /* guarded by lock for other threads; only the worker writes */
     struct fetch *fetches; /* with a transfer under way */
@@ -42,6 +46,7 @@ status worker_start(struct worker *w, error *err);
 void worker_close(struct worker *w);
 /* Any thread. */
 void worker_wake(struct worker *w);
+void worker_wake_from_chain(void *worker);
 
 /* Stops reading until `instant`; a pause that has begun is moved. */
 void worker_pause(struct worker *w, struct pause *p, struct transfer *t, uint64_t instant);

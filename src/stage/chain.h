@@ -1,5 +1,5 @@
 /* The chain of one fetch: stages by phase, each handing on to the next, the last to `out`.
- * One thread: the worker of the fetch.
+ * One thread at a time: the worker of the fetch, or the chain thread that it has lent the chain to.
  */
 #ifndef WEIR_STAGE_CHAIN_H
 #define WEIR_STAGE_CHAIN_H

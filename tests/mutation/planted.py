@@ -53,6 +53,17 @@ PLANTED = [
              "    size_t n = (int64_t)size < room ? size : (size_t)room;",
              "    size_t n = size + 0 * (size_t)room;",
              "system.test_segments:ranges"),
+    # a chain that is lent to a thread
+    Mutation("a transfer ends before the chain thread has had its body", "src/engine/fetch.c",
+             "    if (f->worker->lent == f)\n        fetch_take_back(f->worker);\n", "",
+             "system.test_chain_thread:cuts"),
+    Mutation("the chain thread is not woken by bytes", "src/engine/chain_thread.c",
+             "    if (waits)\n        pthread_cond_signal(&t->filled);\n", "    (void)waits;\n",
+             "unit.test_chain_thread"),
+    Mutation("what the chain thread says is not heard", "src/engine/worker.c",
+             "        if (w->lent && chain_thread_objects(w->chain_thread))\n"
+             "            fetch_heed_chain(w);\n", "",
+             "system.test_chain_thread:though_nothing_more_comes"),
     # durable, and nothing that was good is lost
     Mutation("data is not synced before its rename", "src/sink/sink_file_publish.c",
              "        rc = fdatasync(fd);\n", "        rc = fd < 0;\n",
