@@ -572,6 +572,9 @@ WEIR_API int weir_exit_code(const weir_summary *summary);
  * A run with journal.path keeps it, and the next one goes on with it. Here it is read, also while a
  * run writes it: what it tells is the state of the moment at which it was opened. One thread at a
  * time.
+ *
+ * It is an SQLite database, with a file in shared memory (-shm) beside it: where a disk fails under
+ * that file, the kernel sends SIGBUS (mmap(2)). The journal stands it like a power cut.
  */
 typedef struct weir_journal weir_journal;
 

@@ -15,6 +15,7 @@
 
 #include "cli/commands.h"
 #include "cli/screen.h"
+#include "cli/signals.h"
 
 /* The encoding of the terminal. Where nothing is set at all, as in a bare container, UTF-8 is a
  * better guess than ASCII. Only the main thread runs. */
@@ -158,6 +159,7 @@ int main(int argc, char **argv)
     char message[USAGE_MAX];
     open_standard_files();
     outlive_file_size_limit();
+    signals_tell_lost_pages();
     choose_locale();
     signal(SIGPIPE, SIG_IGN);
     int code = arguments_parse(&arguments, argc, argv, message)

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/commands.h"
+
 /* A signal that was ignored when we were started stays so (nohup, or a shell script's "&"). */
 static void add_unless_ignored(sigset_t *set, int signal_number)
 {
@@ -27,6 +29,30 @@ void signals_block(struct signals *s)
     sigaddset(&s->set, SIGWINCH);
     sigaddset(&s->set, SIGCONT);
     pthread_sigmask(SIG_BLOCK, &s->set, NULL);
+}
+
+/* Handler: a page of a mapped file is not to be had. */
+static void tell_lost_page(int signal_number, siginfo_t *info, void *context)
+{
+    static const char text[] =
+        "\nweir: error: disk: a page of the journal's -shm file could not be had: its disk has "
+        "failed, "
+        "or the file was cut; what was told as done is done: see to the disk, then run the same "
+        "command again\n";
+    if (info->si_code != BUS_ADRERR) {
+        signal(signal_number, SIG_DFL); /* a fault of ours: it comes again at once */
+        return;
+    }
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(EXIT_LOCAL_TROUBLE);
+}
+
+void signals_tell_lost_pages(void)
+{
+    struct sigaction action = {.sa_sigaction = tell_lost_page, .sa_flags = SA_SIGINFO};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGBUS, &action, NULL);
 }
 
 static int exit_code_of(int signal_number)

@@ -26,6 +26,10 @@ struct signals {
     struct screen *screen;
 };
 
+/* SQLite maps the journal's -shm file into memory; where its pages are lost (the disk has failed)
+ * the kernel sends SIGBUS. Then the program says so and ends with EXIT_LOCAL_TROUBLE: like a power
+ * cut, which the next run goes on from. */
+void signals_tell_lost_pages(void);
 /* Blocks the signals for this thread and all that it will start. Call it before any other thread
  * exists. */
 void signals_block(struct signals *s);

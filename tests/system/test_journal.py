@@ -151,6 +151,20 @@ class Journal(Case):
         self.assertNotIn("failed", run.statuses)
         self.assert_final(self.bodies(6))
 
+    def test_disk_that_fails_under_its_mapped_file_is_told(self):
+        """A page of the -shm file that cannot be had is SIGBUS, whether its disk died or, as here, it
+        was cut."""
+        process = self.start("get", *FAST, "--journal", self.journal, "-d", self.dir, "--rate",
+                             "50/s", "-i", self.list_of(self.urls(2000)))
+        wait_until("a file to be done", lambda: self.final_files())
+        os.truncate(self.journal + "-shm", 0)
+        self.assertEqual(process.wait(60), 3)
+        said = process.stderr.read().decode()
+        self.assertIn("weir: error: disk:", said)
+        self.assertIn("-shm", said)
+        for name, data in self.final_files().items():
+            self.assertEqual(data, self.bodies(2000)[name])
+
     def test_two_runs_do_not_share_one(self):
         slow = self.start("get", *FAST, "--journal", self.journal, "-d", self.dir,
                           self.server.url("x", 100_000, "drip=100/50", "slow"))
