@@ -7,6 +7,8 @@
 
 #include "core/array.h"
 
+#define MOST_BACK (1 << 20) /* positions, and as many as the list has */
+
 /* ---- cursors ---- */
 
 /* Where `seq` stands in c->held, or would stand. */
@@ -246,9 +248,19 @@ static status make_reader(struct readers *r, const char *name, uint32_t rank, ui
     return OK;
 }
 
-/* Takes `base` back to `seq`: what lies between stays released. */
-static bool go_back(struct cursor *c, uint64_t seq, uint64_t step)
+/* Each position on the way back is remembered. No run goes back so far; a damaged log may say so.
+ */
+static bool is_too_far_back(const struct readers *r, const struct cursor *c, uint64_t seq)
 {
+    return seq < c->base && (c->base - seq) / readers_step(r) > r->rules.count + MOST_BACK;
+}
+
+/* Takes `base` back to `seq`: what lies between stays released. */
+static bool go_back(const struct readers *r, struct cursor *c, uint64_t seq)
+{
+    uint64_t step = readers_step(r);
+    if (is_too_far_back(r, c, seq))
+        return false;
     for (uint64_t s = seq + step; s < c->base; s += step) {
         bool known = held_find(c, s) != NULL;
         struct held *h = held_make(c, s);
@@ -279,7 +291,7 @@ static void begin_again(struct readers *r, uint32_t who)
     }
     for (size_t at = 0; at < c->count && c->held[at].seq < c->base; at++)
         if (!c->held[at].released) {
-            go_back(c, c->held[at].seq, 1); /* out of memory: some are given a second time */
+            go_back(r, c, c->held[at].seq); /* where it cannot, some are given a second time */
             break;
         }
     settle(r, 0);
@@ -395,7 +407,10 @@ static status no_memory(error *err)
 status readers_deliver(struct readers *r, uint32_t who, uint64_t seq, error *err)
 {
     struct cursor *c = readers_cursor_of(r, who);
-    struct held *h = go_back(c, seq, readers_step(r)) ? held_make(c, seq) : NULL;
+    if (is_too_far_back(r, c, seq))
+        return fail(err, WEIR_USAGE, "position %llu lies too far behind %llu",
+                    (unsigned long long)seq, (unsigned long long)c->base);
+    struct held *h = go_back(r, c, seq) ? held_make(c, seq) : NULL;
     if (!h)
         return no_memory(err);
     h->delivered = true;
