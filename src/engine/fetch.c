@@ -89,6 +89,7 @@ static struct fetch *fetch_new(struct worker *w, struct job *job)
     f->recheck.fd = -1;
     provenance_init(&f->held);
     atomic_init(&f->shown_size, -1);
+    atomic_init(&f->lending.given, 0);
     return f;
 }
 
@@ -208,6 +209,7 @@ static status open_stream(struct fetch *f, error *err)
 static status chain_end(void *ctx, const void *data, size_t size, error *err)
 {
     struct fetch *f = ctx;
+    atomic_fetch_add_explicit(&f->lending.given, size, memory_order_relaxed);
     return f->sink ? f->sink->type->write(f->sink, data, size, err) : OK;
 }
 

@@ -91,8 +91,9 @@ struct fetch {
 
     /* where its chain runs (lending.c) */
     struct {
-        int64_t look_at;    /* offset at which that is looked at next */
-        uint64_t ns, bytes; /* that the chain took on the worker, and for what */
+        int64_t look_at;             /* offset at which that is looked at next */
+        uint64_t ns, bytes;          /* that the chain took on the worker, and for what */
+        atomic_uint_least64_t given; /* bytes that the chain has written, on either thread */
     } lending;
 
     /* pauses */

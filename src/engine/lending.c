@@ -2,8 +2,9 @@
  * thread.
  *
  * A chain is lent where that is worth the copy: it is slow, its worker has nothing else in flight,
- * and a processor would idle. That is looked at every MiB, so a small body is never lent. What
- * calls a program's own functions stays on the worker, as promised.
+ * and a processor would idle, which it does not where much of the body goes on to a stream. That is
+ * looked at every MiB, so a small body is never lent. What calls a program's own functions stays on
+ * the worker, as promised.
  */
 #include "engine/chain_thread.h"
 #include "engine/fetch.h"
@@ -29,6 +30,13 @@ static bool processor_idles(struct weir_engine *e)
     return counts.in_flight < e->processors;
 }
 
+/* The stream's own thread then takes the processor that seems to idle. */
+static bool fills_stream(struct fetch *f)
+{
+    return f->sink && f->sink->type == &sink_stream &&
+           atomic_load_explicit(&f->lending.given, memory_order_relaxed) > (uint64_t)f->offset / 2;
+}
+
 static bool has_thread(struct worker *w)
 {
     if (!w->chain_thread && !w->no_chain_thread) {
@@ -41,8 +49,8 @@ static bool has_thread(struct worker *w)
 static bool is_to_be_lent(struct fetch *f)
 {
     struct worker *w = f->worker;
-    return w->in_flight == 1 && is_slow(f) && !calls_back(f) && processor_idles(w->engine) &&
-           has_thread(w);
+    return w->in_flight == 1 && is_slow(f) && !calls_back(f) && !fills_stream(f) &&
+           processor_idles(w->engine) && has_thread(w);
 }
 
 static status write_here(struct fetch *f, const char *data, size_t size)
