@@ -52,6 +52,12 @@ class Weir(Client):
         return [self.program, *self.arguments, *urls]
 
 
+def two_at_once(command, words):
+    """`command` for each of the words, which the shell hands to xargs."""
+    pairs = " ".join(map(shlex.quote, words))
+    return ["sh", "-c", f"printf '%s\\n' {pairs} | xargs -P2 -n1 {shlex.join(command)}"]
+
+
 class Search:
     """A row: what is searched, and by whom; the first peer is the one that the goals name."""
 
@@ -68,6 +74,17 @@ class Search:
         for part, *words in self.parts:
             of = path if part == "decoder alone" else ctx.texts.path(self.kind)
             yield Alone(part, ctx.bare_text, *words, of)
+
+    def batch_limits(self, ctx):
+        """The same upon the eight pieces, two at a time as the peers take them, which leaves no
+        processor idle; curl for the wire, since what is received has to be copied."""
+        texts = ctx.texts
+        urls = texts.piece_urls(self.kind, self.ending)
+        yield Alone("curl alone", *two_at_once(["curl", "-qsS", "-o", "/dev/null"], urls))
+        for part, *words in self.parts:
+            ending = self.ending if part == "decoder alone" else ""
+            yield Alone(part, *two_at_once([ctx.bare_text, *words],
+                                           texts.piece_paths(self.kind, ending)))
 
 
 def wrong_output(ctx, name, path, reference, is_batch):
@@ -147,11 +164,12 @@ def compare(ctx, search, what, faster, cpu=None, one=True, eight=True, mark=""):
     if eight:
         batches.append(("eight files", texts.piece_urls(search.kind, search.ending)))
     for label, urls in batches:
-        ctx.report.note(f"{label}, {size / 1e6 / len(urls):.0f} MB of text"
+        ctx.report.part(label, f"{size / 1e6 / len(urls):.0f} MB of text"
                         + (" each" if len(urls) > 1 else ""))
-        limits = list(search.limits(ctx)) if len(urls) == 1 else []
+        limits = list(search.limits(ctx) if len(urls) == 1 else search.batch_limits(ctx))
         runs = interleave(ctx, search, row, urls, reference, limits)
-        comparison(ctx.report, runs, size / 1e6, "MB/s", [client.name for client in limits])
+        comparison(ctx.report, runs, size / 1e6, "MB/s", [client.name for client in limits],
+                   combine=max if len(urls) == 1 else sum)
         peer = search.peer.name
         if not runs.get("weir") or not runs.get(peer):
             continue

@@ -17,7 +17,7 @@ class Report:
         self.json = open(json_path, "w") if json_path else None
         self.goals = []     # (row, text, met)
         self.broken = []    # runs that did not do their work
-        self.titled = ""
+        self.row_name = self.part_name = ""
         self.kept = []      # (what, found, wanted, verdict) for the scoreboard
 
     def write(self, **fields):
@@ -26,8 +26,13 @@ class Report:
             self.json.flush()
 
     def title(self, text):
-        self.titled = text
+        self.row_name, self.part_name = text.rpartition(" (")[0] or text, ""
         print(f"\n{text}", flush=True)
+
+    def part(self, name, text):
+        """Of a row: what follows has a name of its own on the scoreboard."""
+        self.part_name = f", {name}"
+        self.note(f"{name}, {text}")
 
     def note(self, text):
         print(f"  {text}", flush=True)
@@ -54,12 +59,13 @@ class Report:
         self.write(kind="goal", row=row, text=text, value=value, limit=limit, unit=unit,
                    at_least=at_least, met=met)
 
-    def limit(self, share, limits):
-        """How near weir is to what the machine can do; `row` is that of the last title."""
-        self.note(f"weir reaches {share:.2f} of the limit ({', '.join(limits)})")
-        self.kept.append((self.titled.split(" (")[0], f"{share:.2f} of the limit",
-                          " / ".join(limits), ""))
-        self.write(kind="limit", title=self.titled, share=share, limits=list(limits))
+    def limit(self, share, limits, combine):
+        """How near weir is to what the machine can do in the row of the last title."""
+        text = (" + " if combine is sum else " / ").join(limits)
+        title = self.row_name + self.part_name
+        self.note(f"weir reaches {share:.2f} of the limit ({text})")
+        self.kept.append((title, f"{share:.2f} of the limit", text, ""))
+        self.write(kind="limit", title=title, share=share, limits=list(limits))
 
     def table(self, header, rows):
         rows = [header] + rows
@@ -85,19 +91,20 @@ def middle(runs, key):
     return median(run[key] for run in runs)
 
 
-def limit_of(runs, limits, known):
-    """Seconds: nothing is faster than the slowest of its parts alone. None: not measured."""
+def limit_of(runs, limits, known, combine):
+    """Seconds, from those of its parts alone. None: not measured."""
     walls = [known[name] if name in known else middle(runs[name], "wall_s") for name in limits
              if name in known or runs.get(name)]
-    return max(walls) if len(walls) == len(limits) > 0 else None
+    return combine(walls) if len(walls) == len(limits) > 0 else None
 
 
-def comparison(report, runs, work, unit, limits=(), known=None):
+def comparison(report, runs, work, unit, limits=(), known=None, combine=max):
     """The table of a row: medians for each client, weir's ratio to each peer, and how near each is
-    to the limit: the time of the slowest of what `limits` names, over its own; a client, or a time
-    that is `known`. `work` is what a run moves, in `unit`."""
+    to the limit: the time of what `limits` names, over its own; a client, or a time that is
+    `known`. Nothing is faster than the slowest of its parts alone (max), nor than all of them
+    (sum) where each keeps all processors busy. `work` is what a run moves, in `unit`."""
     ours = runs.get("weir")
-    floor = limit_of(runs, limits, known or {})
+    floor = limit_of(runs, limits, known or {}, combine)
     rows = []
     for name, own in runs.items():
         wall, cpu = middle(own, "wall_s"), middle(own, "cpu_s")
@@ -112,7 +119,7 @@ def comparison(report, runs, work, unit, limits=(), known=None):
     report.table(["client", "wall s", "(min-max)", unit, "CPU s", "peak MB", "weir/it wall",
                   "weir/it CPU", *(["of the limit"] if limits else [])], rows)
     if floor and ours:
-        report.limit(floor / middle(ours, "wall_s"), limits)
+        report.limit(floor / middle(ours, "wall_s"), limits, combine)
 
 
 def best_peer(runs, peers, key="wall_s"):

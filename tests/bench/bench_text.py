@@ -36,6 +36,9 @@ class Texts:
     def piece_urls(self, kind, ending=""):
         return [self.url(kind, ending, piece) for piece in range(PIECES)]
 
+    def piece_paths(self, kind, ending=""):
+        return [self.path(kind, ending, piece) for piece in range(PIECES)]
+
     def size(self, kind):
         return os.path.getsize(self.path(kind))
 
@@ -56,8 +59,7 @@ class Texts:
             with ThreadPoolExecutor(os.cpu_count()) as pool:
                 list(pool.map(lambda p: self.make(self.maker(kind, p), self.path(kind, "", p)),
                               range(PIECES)))
-            pieces = [self.path(kind, "", piece) for piece in range(PIECES)]
-            self.make(["cat", *pieces], self.path(kind))
+            self.make(["cat", *self.piece_paths(kind)], self.path(kind))
         self.ctx.report.note(f"made {self.name(kind, ending)} and its {PIECES} pieces in "
                              f"{time.monotonic() - start:.0f} s, "
                              f"{os.path.getsize(self.path(kind, ending)) / 1e6:.0f} MB")
