@@ -173,7 +173,6 @@ static CURLcode set_callbacks(struct transfer *t)
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     SET(CURLOPT_TCP_KEEPALIVE, 1L);
     SET(CURLOPT_DNS_CACHE_TIMEOUT, KEEP_ADDRESSES);
-
     SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
     SET(CURLOPT_PROTOCOLS_STR, "http,https"); /* http.protocols is judged in transfer_start */
     SET(CURLOPT_PROXY, "");                   /* NULL would ask the environment, each time */

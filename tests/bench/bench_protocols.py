@@ -12,13 +12,17 @@ from bench_report import best_peer, comparison, middle
 from bench_rows import interleave, large, peers_of
 
 ROUND_TRIP_MS = 50
-CONNECTIONS = 16  # of the peers, over the long way; weir is also told so
+CONNECTIONS = 16  # of the peers; over the long way weir is also told so
+AS_THEY = ("--per-host", str(CONNECTIONS))
+
+
+def weir_for_h2(ctx, name="weir", extra=()):
+    return Client(name, ctx.weir, weir_arguments("-s", "http.version=2", *extra), is_peer=False)
 
 
 def clients_for_h2(ctx):
     """curl and wget2 choose HTTP/2 by themselves, over TLS; to weir it is said."""
-    ours = Client("weir", ctx.weir, weir_arguments("-s", "http.version=2"), is_peer=False)
-    return [ours, *(c for c in all_clients(ctx.weir) if c.is_peer)]
+    return [weir_for_h2(ctx), *(c for c in all_clients(ctx.weir) if c.is_peer)]
 
 
 def http2(ctx):
@@ -29,7 +33,8 @@ def http2(ctx):
     ctx.report.title(f"{count:,} x 4 KB, HTTP/2 over TLS ({ctx.rounds} rounds, medians)")
     load = Alone("h2load", "h2load", "-n", str(count), "-c1", "-m16",
                  f"{server.h2_base}/small/{names[0]}")
-    runs = interleave(ctx, row, [*clients_for_h2(ctx), load],
+    as_they = weir_for_h2(ctx, f"weir, {CONNECTIONS} a host", AS_THEY)
+    runs = interleave(ctx, row, [*clients_for_h2(ctx), as_they, load],
                       Task([f"{server.h2_base}/small/{n}" for n in names], server.ca),
                       [server.www("small", n) for n in names])
     comparison(ctx.report, runs, count, "files/s", limits=["h2load"])
@@ -57,8 +62,7 @@ def long_way(ctx):
     try:
         port = int(link.stdout.readline().split()[1])
         ctx.report.title(f"{count:,} x 4 KB over {ROUND_TRIP_MS} ms ({ctx.rounds} rounds, medians)")
-        as_they = Client("weir", ctx.weir, weir_arguments("--per-host", str(CONNECTIONS)),
-                         is_peer=False)
+        as_they = Client("weir", ctx.weir, weir_arguments(*AS_THEY), is_peer=False)
         clients = [as_they, Client("weir, 8 a host", ctx.weir, weir_arguments(), is_peer=False),
                    *(c for c in all_clients(ctx.weir) if c.is_peer)]
         runs = interleave(ctx, row, clients,

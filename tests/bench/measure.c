@@ -127,6 +127,7 @@ static pid_t start(char **command, struct output *out, const sigset_t *mask)
     if (pid < 0)
         die("fork");
     if (pid == 0) {
+        signal(SIGINT, SIG_DFL); /* a shell's "&" has it ignored, and so would the command */
         sigprocmask(SIG_SETMASK, mask, NULL);
         if (out->to >= 0 && dup2(out->to, STDOUT_FILENO) < 0)
             die("dup2");
