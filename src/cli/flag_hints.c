@@ -24,6 +24,8 @@ struct hint {
 #define WHICH_URLS "use -m 1 --with-url: the first kept line of each URL"
 #define NO_ORDER_OF_KEYS "keys stay in the order of the program or the record"
 #define ONE_RECORD "a program sees one record at a time"
+#define LISTEN "use --listen ADDR:PORT, or --listen :PORT for all addresses"
+#define SERVED_FOLDER "the folder is the last word: weir serve DIR"
 
 /* The first row that fits counts. */
 static const struct hint hints[] = {
@@ -115,8 +117,7 @@ static const struct hint hints[] = {
      "--tree keeps the host as the first folder; use --name '{path}' without it"},
     {FOR_ALL_BUT_LINES, "-np", "weir fetches what a list names; it does not crawl"},
     {FOR_ALL_BUT_LINES, "-nv", "use -q for errors only, or --progress plain"},
-    {FOR_ALL_BUT_LINES, "-N",
-     "--on-exist update is not in this version; --on-exist overwrite fetches again"},
+    {FOR_ALL_BUT_LINES, "-N", "use --on-exist update"},
     {FOR_ALL_BUT_LINES, "-C", "weir always resumes; leave it out"},
     {FOR_ALL_BUT_LINES, "-x",
      "use -j N for transfers at once, --per-host N for one host; --proxy URL for a proxy"},
@@ -150,8 +151,8 @@ static const struct hint hints[] = {
     {FOR_ALL, "--input-file", "use -i FILE"},
     {FOR_ALL, "--continue", "weir always resumes; leave it out"},
     {FOR_ALL, "--continue-at", "weir always resumes; leave it out"},
-    {FOR_ALL, "--no-clobber", "files that exist are skipped anyway (--on-exist skip)"},
-    {FOR_ALL, "--timestamping", "--on-exist update is not in this version"},
+    {FOR_RUNS | FOR_PUT, "--no-clobber", "files that exist are skipped anyway (--on-exist skip)"},
+    {FOR_RUNS | FOR_PUT, "--timestamping", "use --on-exist update"},
     {FOR_ALL, "--location", "weir follows redirects by itself; leave it out"},
     {FOR_ALL, "--fail", "weir never saves an error page; leave it out"},
     {FOR_ALL, "--silent", "use -q"},
@@ -160,7 +161,8 @@ static const struct hint hints[] = {
     {FOR_ALL, "--max-threads", "use -j N"},
     {FOR_ALL, "--max-concurrent-downloads", "use -j N"},
     {FOR_ALL, "--max-connection-per-server", "use --per-host N"},
-    {FOR_ALL, "--split", "use --segments N for ranges of one file, -j N for files at once"},
+    {FOR_RUNS | FOR_PREFETCH, "--split",
+     "use --segments N for ranges of one file, -j N for files at once"},
     {FOR_ALL, "--retry", "use --retries N"},
     {FOR_ALL, "--tries", "use --retries N"},
     {FOR_ALL, "--max-tries", "use --retries N"},
@@ -176,12 +178,27 @@ static const struct hint hints[] = {
     {FOR_ALL, "--ca-certificate", "use --ca-file FILE"},
     {FOR_ALL, "--load-cookies", "use --cookie-file FILE"},
     {FOR_ALL, "--cookie", "use -H 'Cookie: NAME=VALUE'"},
-    {FOR_ALL, "--force-directories", "use --tree"},
+    {FOR_RUNS | FOR_PREFETCH, "--force-directories", "use --tree"},
     {FOR_ALL, "--recursive", "weir fetches what a list names; it does not crawl"},
-    {FOR_ALL, "--mirror",
+    {FOR_RUNS | FOR_PREFETCH, "--mirror",
      "weir fetches what a list names; it does not crawl (--tree keeps the folders)"},
     {FOR_ALL, "--http2", "use -s http.version=2"},
-
+    {FOR_SERVE, "-p", LISTEN},
+    {FOR_SERVE, "-b", LISTEN},
+    {FOR_SERVE, "-l", LISTEN},
+    {FOR_SERVE, "-d", SERVED_FOLDER},
+    {FOR_SERVE, "-u", "use --token TOKEN|@FILE"},
+    {FOR_SERVE, "--port", LISTEN},
+    {FOR_SERVE, "--bind", LISTEN},
+    {FOR_SERVE, "--address", LISTEN},
+    {FOR_SERVE, "--host", LISTEN},
+    {FOR_SERVE, "--directory", SERVED_FOLDER},
+    {FOR_SERVE, "--dir", SERVED_FOLDER},
+    {FOR_SERVE, "--root", SERVED_FOLDER},
+    {FOR_SERVE, "--auth", "use --token TOKEN|@FILE"},
+    {FOR_SERVE, "--user", "use --token TOKEN|@FILE"},
+    {FOR_SERVE, "--cert", "use --tls-cert FILE"},
+    {FOR_SERVE, "--key", "use --tls-key FILE"},
 };
 
 const char *flag_hint(enum command command, const char *word)

@@ -70,6 +70,8 @@ static void wrong_command_lines_are_refused_with_a_way_out(void **state)
         {{"get", "--ini"}, "--ini belongs to weir config"},
         {{"get", "-f", "http://h/"}, "never saves an error page"},
         {{"get", "-A", "me", "http://h/"}, "--user-agent"},
+        {{"serve", "--port", "80", "."}, "--listen"},
+        {{"serve", "-d", "."}, "weir serve DIR"},
         {{"-o", ""}, "empty"},
         {{"-i", ""}, "empty"},
     };
@@ -79,6 +81,49 @@ static void wrong_command_lines_are_refused_with_a_way_out(void **state)
         if (parse(&a, table[i].words, message) || !strstr(message, table[i].want))
             fail_msg("%s: wanted \"%s\", got \"%s\"", table[i].words[0], table[i].want, message);
         arguments_free(&a);
+    }
+}
+
+/* The command that a hint has spoken of before it comes to `flag`; else those that it is for. */
+static unsigned commands_of(const struct hint *hint, const char *flag)
+{
+    const char *other = strstr(hint->means, "weir ");
+    char name[16] = "";
+    enum command command;
+    if (other && other < flag && sscanf(other, "weir %15[a-z]", name) == 1 &&
+        command_by_name(name, &command))
+        return 1U << command;
+    return hint->commands;
+}
+
+/* The next of its flags that begins with two dashes. */
+static const char *next_flag(const char *text, size_t *n)
+{
+    const char *flag = strstr(text, "--");
+    if (!flag)
+        return NULL;
+    *n = strspn(flag + 2, "abcdefghijklmnopqrstuvwxyz-");
+    return flag + 2;
+}
+
+static void assert_flag_of(const struct hint *hint, const char *flag, size_t n)
+{
+    unsigned commands = commands_of(hint, flag);
+    for (enum command c = 0; c < COMMAND_CONFIG; c++) {
+        struct flag found;
+        if (commands & 1U << c && !flag_find(&found, 1U << c, flag, n, 0))
+            fail_msg("%s: \"%s\": weir %s has no such flag", hint->flag, hint->means,
+                     command_name(c));
+    }
+}
+
+static void hints_name_flags_that_exist(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++) {
+        size_t n = 0;
+        for (const char *f = next_flag(hints[i].means, &n); f; f = next_flag(f + n, &n))
+            assert_flag_of(&hints[i], f, n);
     }
 }
 
@@ -293,6 +338,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_command_lines_are_refused_with_a_way_out),
+        cmocka_unit_test(hints_name_flags_that_exist),
         cmocka_unit_test(flags_and_urls_mix_in_any_order),
         cmocka_unit_test(commands_are_known_by_the_first_word),
         cmocka_unit_test(after_two_dashes_nothing_is_a_flag),
