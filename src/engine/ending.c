@@ -87,8 +87,7 @@ static void post(struct fetch *f, weir_outcome result)
     f->job = NULL;
     fetch_free(f);
     queue_settled(e->queue, o->job);
-    run_settled(e);
-    commit_post(e->commit, o);
+    run_post(e, o);
 }
 
 static void post_failure(struct fetch *f, status outcome)

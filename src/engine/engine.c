@@ -362,20 +362,32 @@ void weir_engine_finish(weir_engine *e)
 
 /* ---- stopping ---- */
 
-void run_settled(struct weir_engine *e)
+static void tell_feeder(struct weir_engine *e)
 {
-    bool last = atomic_fetch_sub(&e->unsettled, 1) == 1;
-    if (last && (plan_one_at_a_time(e) || atomic_load(&e->counters.all_found)))
+    pthread_mutex_lock(&e->lock);
+    pthread_cond_broadcast(&e->feed);
+    pthread_mutex_unlock(&e->lock);
+}
+
+void run_post(struct weir_engine *e, struct outcome *o)
+{
+    if (o)
+        commit_post(e->commit, o);
+    else
+        run_finished(e);
+    /* After the post: who hurries the commit thread must find there what it is to hurry with. */
+    if (atomic_fetch_sub(&e->unsettled, 1) != 1)
+        return;
+    if (atomic_load(&e->counters.all_found))
         commit_hurry(e->commit);
+    if (plan_one_at_a_time(e))
+        tell_feeder(e);
 }
 
 void run_finished(struct weir_engine *e)
 {
-    if (atomic_fetch_sub(&e->unfinished, 1) != 1)
-        return;
-    pthread_mutex_lock(&e->lock);
-    pthread_cond_broadcast(&e->feed);
-    pthread_mutex_unlock(&e->lock);
+    if (atomic_fetch_sub(&e->unfinished, 1) == 1)
+        tell_feeder(e);
 }
 
 void run_stop(struct weir_engine *e, status why, const error *err)

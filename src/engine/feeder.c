@@ -13,20 +13,15 @@
 /* The queue was closed before it took the job, which ends as not done. */
 static status end_outside(struct weir_engine *e, struct job *job)
 {
-    error err;
     struct outcome *o = outcome_new();
-    run_settled(e);
-    if (!o) { /* no memory to say so: the job ends unheard */
+    if (o) {
+        outcome_set_stopped(o);
+        o->job = job;
+        o->outside = true;
+    } else {
         job_free(job);
-        run_finished(e);
-        return WEIR_CANCELLED;
     }
-    fail(&err, WEIR_CANCELLED, "the run was stopped before this URL was done");
-    outcome_set_error(o, &err);
-    o->job = job;
-    o->result = WEIR_FAILED;
-    o->silent = o->outside = true;
-    commit_post(e->commit, o);
+    run_post(e, o);
     return WEIR_CANCELLED;
 }
 
@@ -43,17 +38,17 @@ static status post_outcome(struct weir_engine *e, struct job *job, weir_outcome 
     o->result = verdict;
     if (verdict == WEIR_FAILED)
         outcome_set_error(o, err);
-    run_settled(e);
-    commit_post(e->commit, o);
+    run_post(e, o);
     return OK;
 }
 
 /* A stream takes one body at a time, whole and in list order: the next job comes when the last one
- * has ended, retries and all. */
+ * needs no more transfers, retries and all. Its last bytes may still be on their way to the reader,
+ * in front of those to come. */
 static void wait_for_turn(struct weir_engine *e)
 {
     pthread_mutex_lock(&e->lock);
-    while (atomic_load(&e->unfinished) > 0 && !run_stopping(e))
+    while (atomic_load(&e->unsettled) > 0 && !run_stopping(e))
         pthread_cond_wait(&e->feed, &e->lock);
     pthread_mutex_unlock(&e->lock);
 }

@@ -617,20 +617,14 @@ void fetch_abandon(struct weir_engine *e, struct fetch *f, struct job *job)
         o = outcome_new();
     }
     job->fetch = NULL;
-    if (!o) { /* no memory to say so: the job ends unheard */
+    if (o) {
+        outcome_set_stopped(o);
+        o->job = job;
+        o->ended = clock_now();
+    } else {
         queue_done(e->queue, job);
-        run_finished(e);
-        return;
     }
-    error err;
-    fail(&err, WEIR_CANCELLED, "the run was stopped before this URL was done");
-    outcome_set_error(o, &err);
-    o->job = job;
-    o->result = WEIR_FAILED;
-    o->silent = true;
-    o->ended = clock_now();
-    run_settled(e);
-    commit_post(e->commit, o);
+    run_post(e, o);
 }
 
 /* Used when the transfer is over, by its end or by ours. */

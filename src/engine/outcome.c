@@ -36,3 +36,12 @@ void outcome_set_error(struct outcome *o, const error *err)
     if (o->error)
         *o->error = *err;
 }
+
+void outcome_set_stopped(struct outcome *o)
+{
+    error err;
+    fail(&err, WEIR_CANCELLED, "the run was stopped before this URL was done");
+    outcome_set_error(o, &err);
+    o->result = WEIR_FAILED;
+    o->silent = true;
+}

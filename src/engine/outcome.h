@@ -41,5 +41,7 @@ struct outcome *outcome_new(void);    /* zeroed; NULL: out of memory */
 void outcome_free(struct outcome *o); /* not the job; takes NULL */
 /* Keeps a copy of *err. */
 void outcome_set_error(struct outcome *o, const error *err);
+/* The run was stopped before the job was done: a failure that does not count as one. */
+void outcome_set_stopped(struct outcome *o);
 
 #endif

@@ -26,6 +26,7 @@
 
 struct worker;
 struct commit;
+struct outcome;
 struct input;
 struct stream_writer;
 struct out_file;
@@ -117,8 +118,9 @@ void engine_without_reports(struct weir_engine *engine);
 /* What each of the transfers gets of `total` bytes: run.buffer at most, 16 KiB at least. */
 size_t buffer_share(const struct options *o, size_t total);
 
-/* A job will need no more transfers; its outcome is about to be posted. Any thread. */
-void run_settled(struct weir_engine *engine);
+/* Posts the outcome of a job, which needs no more transfers. Takes it; NULL: there was no memory
+ * for it, and the job ends unheard. Any thread. */
+void run_post(struct weir_engine *engine, struct outcome *outcome);
 /* on_end of a job has returned. Commit thread. */
 void run_finished(struct weir_engine *engine);
 
