@@ -257,6 +257,52 @@ def json_records(ctx):
     compare(ctx, search, f"JSON records, {SELECT}", 25)
 
 
+class Listed(Client):
+    """Takes its URLs from a list and writes the bodies to standard output, in that order."""
+    slow = False
+
+    def __init__(self, name, program, *words, is_peer=True):
+        super().__init__(name, program, None, is_peer)
+        self.words = words
+
+    def command(self, urls, work):
+        return [self.program, *self.words]
+
+
+def write_list(ctx, name, line, urls):
+    path = os.path.join(ctx.work, name)
+    with open(path, "w") as out:
+        out.writelines(line.format(url) for url in urls)
+    return path
+
+
+def one_after_another(ctx):
+    """small files to standard output, in list order"""
+    row, server = "stdout", ctx.server
+    count = server.small_count // 5
+    names = [f"f{i:05d}" for i in range(count)]
+    urls = [f"{server.base}/small/{name}" for name in names]
+    reference = os.path.join(ctx.work, "reference")
+    with open(reference, "wb") as out:
+        for name in names:
+            with open(server.www("small", name), "rb") as body:
+                out.write(body.read())
+    ctx.report.title(f"{count:,} x 4 KB to standard output, one after another "
+                     f"({ctx.rounds} rounds, medians)")
+    clients = [Listed("weir", ctx.weir, "get", "-o", "-", "-i",
+                      write_list(ctx, "weir.list", "{}\n", urls), is_peer=False),
+               Listed("curl", "curl", "-qsS", "-K",
+                      write_list(ctx, "curl.list", 'url = "{}"\n', urls)),
+               Listed("wget2", "wget2", "--no-config", "-q", "--max-threads=1", "-O", "-", "-i",
+                      write_list(ctx, "wget2.list", "{}\n", urls))]
+    runs = interleave(ctx, Search(row, ("", ""), clients), row, [""], reference, [])
+    comparison(ctx.report, runs, count, "files/s")
+    if runs.get("weir") and runs.get("curl"):
+        ctx.report.goal(row, "wall, against curl", middle(runs["weir"], "wall_s")
+                        / middle(runs["curl"], "wall_s"), 1.0, "x")
+    os.unlink(reference)
+
+
 def flat_memory(ctx):
     """a filter over 4 GB, plain and compressed"""
     row = "filter_memory"

@@ -42,6 +42,7 @@ ROWS = {"small": (bench_rows.small_files, "small"), "large": (bench_rows.large_f
         "literals": (bench_filter.twenty_literals, "text"),
         "dense": (bench_filter.nearly_every_line, "text"),
         "jsonl": (bench_filter.json_records, "text"),
+        "stdout": (bench_filter.one_after_another, "small"),
         "filter_memory": (bench_filter.flat_memory, "text"),
         "prefetch": (bench_prefetch.prefetch, None)}
 
