@@ -158,6 +158,7 @@ class Log(ServeCase):
             out.truncate(1 << 30)
         self.serve("--access-log", self.log, "--log-format", "json")
         self.ask("/a.txt", "Range: bytes=0-1", "User-Agent: test")
+        wait_until("the first line", lambda: self.read_log().count("\n") == 1)
         client = self.client(receive_buffer=4096)
         client.send("GET /sparse HTTP/1.1\r\nHost: x\r\n\r\n")
         client.head()
