@@ -121,7 +121,7 @@ size_t buffer_share(const struct options *o, size_t total);
 /* Posts the outcome of a job, which needs no more transfers. Takes it; NULL: there was no memory
  * for it, and the job ends unheard. Any thread. */
 void run_post(struct weir_engine *engine, struct outcome *outcome);
-/* on_end of a job has returned. Commit thread. */
+/* on_end of a job has returned, or there was no memory to call it. Any thread. */
 void run_finished(struct weir_engine *engine);
 
 /* Stops the run, once: the first reason counts. Any thread, no lock held. */
